@@ -1,0 +1,37 @@
+#pragma once
+
+#include <vector>
+
+#include "core/base/reactor.hpp"
+
+namespace moonwire {
+
+/// A reactor with a simulated clock, turned by hand on the calling thread: what tests of the upper
+/// layers run on, with no socket, thread or waiting.
+class ManualReactor final : public Reactor {
+public:
+    explicit ManualReactor(unsigned index = 0) : Reactor(index) {}
+
+    bool is_current() const noexcept override { return true; }
+    void post(Task task) override { posted_.push_back(std::move(task)); }
+    void at_turn_end(Task task) override { turn_end_.push_back(std::move(task)); }
+    TimePoint now() const override { return now_; }
+    TimerId after(Duration delay, Task task) override {
+        return timers_.add(now_ + delay, std::move(task));
+    }
+    bool cancel(TimerId id) override { return timers_.cancel(id); }
+
+    /// Runs posted and turn-end work until none is left; the clock stands still.
+    void settle();
+    /// Moves the clock on, firing every timer on its way in order.
+    void advance(Duration by);
+    std::size_t pending_timers() const noexcept { return timers_.size(); }
+
+private:
+    std::vector<Task> posted_;
+    std::vector<Task> turn_end_;
+    TimerQueue timers_;
+    TimePoint now_{};
+};
+
+}  // namespace moonwire

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/base/function.hpp"
+#include "core/base/timer_queue.hpp"
+
+namespace moonwire {
+
+/// One event loop on one thread: what the layers above the transport know of threads.
+///
+/// A connection, a session and a namespace each live on one reactor and are touched only there.
+/// Work for another reactor is posted. Only `index`, `is_current`, `post` and `run` may be called
+/// from other threads.
+class Reactor {
+public:
+    explicit Reactor(unsigned index) : index_(index) {}
+    virtual ~Reactor() = default;
+    Reactor(const Reactor&) = delete;
+    Reactor& operator=(const Reactor&) = delete;
+
+    unsigned index() const noexcept { return index_; }
+    virtual bool is_current() const noexcept = 0;
+
+    /// Queues work, in order for each posting thread. Never runs it before returning.
+    virtual void post(Task task) = 0;
+
+    /// Runs the task at once on the reactor's own thread, else posts it.
+    void run(Task task) {
+        if (is_current()) task();
+        else post(std::move(task));
+    }
+
+    /// Runs the task after everything that is ready in this turn of the loop: where writes gather.
+    virtual void at_turn_end(Task task) = 0;
+
+    virtual TimePoint now() const = 0;
+    virtual TimerId after(Duration delay, Task task) = 0;
+    virtual bool cancel(TimerId id) = 0;
+
+private:
+    const unsigned index_;
+};
+
+}  // namespace moonwire

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/clock.hpp"
+#include "core/base/reactor.hpp"
+#include "core/transport/frame.hpp"
+#include "core/transport/http.hpp"
+
+namespace moonwire::engineio {
+
+using transport::Frame;
+
+enum class TransportKind : std::uint8_t { polling, websocket };
+std::string_view to_string(TransportKind kind);
+
+/// Why a session ended. The texts are the reference's (protocol-notes section 1).
+enum class CloseReason : std::uint8_t {
+    transport_error,
+    transport_close,
+    forced_close,
+    ping_timeout,
+    parse_error,
+};
+std::string_view to_string(CloseReason reason);
+
+/// What the handshake request said; fixed for the session's life. Read from any thread.
+struct Handshake {
+    transport::Headers headers;  // names in lower case
+    transport::Headers query;    // decoded
+    std::string address;
+    std::string url;
+    bool secure = false;
+    bool cross_origin = false;  // an Origin header was present (`xdomain`)
+    double issued = 0;          // wall-clock seconds
+};
+
+/// How a message goes out.
+struct SendOptions {
+    bool is_volatile = false;  // dropped when the transport isn't writable
+    bool coalesce = false;     // a broadcast: may wait for the coalescing window
+};
+
+/// The frame of an Engine.IO text message: type '4', then the parts.
+Frame text_message(std::string_view part, std::string_view second = {}, std::string_view third = {});
+/// The frame of an Engine.IO binary message.
+Frame binary_message(std::string_view payload);
+/// What follows the '4' of a text message's frame.
+inline std::string_view message_text(const Frame& frame) { return frame.payload().substr(1); }
+
+/// What the layer above gives to a session. Called on the session's reactor, never from within a
+/// call the layer itself made into the session.
+class SessionHandler {
+public:
+    virtual ~SessionHandler() = default;
+    /// The payload is only valid during the call.
+    virtual void on_message(std::string_view payload, bool binary) = 0;
+    /// Once, last.
+    virtual void on_close(CloseReason reason) = 0;
+};
+
+/// One Engine.IO connection, whichever transport carries it. Lives on one reactor; `send` and `close`
+/// are called there, the rest may be read from any thread.
+class Session {
+public:
+    virtual ~Session() = default;
+    virtual const std::string& id() const = 0;
+    virtual std::shared_ptr<const Handshake> handshake() const = 0;
+    virtual Reactor& reactor() = 0;
+    virtual TransportKind transport() const = 0;
+    /// The last heartbeat's round trip.
+    virtual std::optional<Duration> latency() const = 0;
+    /// Queues a message. After close it does nothing. Over the queue's limit the session ends with
+    /// transport_error, logged as a slow consumer, after this call returned.
+    virtual void send(const Frame& frame, SendOptions options) = 0;
+    /// Ends the session after what is queued has left; on_close follows after this call returned.
+    virtual void close(CloseReason reason = CloseReason::forced_close) = 0;
+};
+
+/// Told of each new session, on the session's reactor. Returns its handler.
+class SessionListener {
+public:
+    virtual ~SessionListener() = default;
+    virtual std::shared_ptr<SessionHandler> on_session(std::shared_ptr<Session> session) = 0;
+};
+
+}  // namespace moonwire::engineio

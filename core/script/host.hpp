@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/function.hpp"
+#include "core/base/reactor.hpp"
+#include "core/base/result.hpp"
+#include "core/socketio/server.hpp"
+
+namespace moonwire::script {
+
+/// A folder of scripts and the settings that its `setting(name)` reads.
+struct App {
+    std::string name;  // the folder's name
+    std::filesystem::path folder;
+    /// The value at a dotted path ("transit.search_radius") as JSON text; nothing if unset. Any thread.
+    std::shared_ptr<const std::function<std::optional<std::string>(std::string_view)>> setting;
+};
+
+struct HostOptions {
+    std::vector<App> apps;
+    std::size_t namespace_memory_bytes = 256u << 20;  // a namespace's Lua state
+};
+
+/// What is wrong with a script, for the log and for `moonwire check`.
+struct LoadError {
+    std::string file;  // relative to the scripts folder, or as found
+    int line = 0;      // 0: the whole file
+    std::string message;
+};
+
+/// An HTTP request for a script's `route`, and what it answers.
+struct RouteRequest {
+    std::string method, path, query;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+    std::string address;
+};
+struct RouteResponse {
+    unsigned status = 200;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+};
+
+/// One namespace's scripts at work, for /stats. A snapshot.
+struct ScriptStats {
+    std::string name;
+    std::uint64_t generation = 0;
+    std::uint64_t handlers_run = 0, handlers_failed = 0, coroutines = 0;
+    double handler_seconds = 0, handler_seconds_max = 0;
+    std::size_t memory_bytes = 0;
+};
+
+/// Every script of the broker: finds the apps' files, gives each namespace its Lua state on its home
+/// reactor, and serves their routes.
+///
+/// `load` comes once, before the reactors run or on any thread but theirs; `reload`, `stats` and
+/// `route` may be called from any thread.
+class Host {
+public:
+    Host(HostOptions options, socketio::Server& server, std::vector<Reactor*> reactors);
+    ~Host();
+
+    /// Finds and loads everything and registers the namespaces (homes dealt out over the reactors).
+    /// A namespace with an error is left out; the others serve.
+    std::vector<LoadError> load();
+    /// Tries the files in scratch states, then gives each namespace its next generation, between
+    /// two events. What fails keeps its running generation. `done` is called on some reactor.
+    void reload(Function<void(std::vector<LoadError>)> done);
+
+    /// False when no script serves this method and path (`method_exists_elsewhere`: 405 instead of
+    /// 404 is answered by the host itself, then true). `respond` is called once, on some reactor.
+    bool route(RouteRequest request, Function<void(RouteResponse)> respond);
+
+    std::vector<ScriptStats> stats() const;
+
+    /// Ends timers and coroutines; waits for nothing. Before the reactors stop.
+    void stop();
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Loads everything in scratch states without serving: what `moonwire check` prints.
+std::vector<LoadError> check_scripts(const HostOptions& options);
+
+}  // namespace moonwire::script

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/counter.hpp"
+#include "core/base/reactor.hpp"
+#include "core/socketio/adapter.hpp"
+#include "core/socketio/handler.hpp"
+#include "core/socketio/outgoing.hpp"
+#include "core/socketio/socket.hpp"
+
+namespace moonwire::socketio {
+
+/// Figures of one namespace; written on its reactor, read anywhere.
+struct NamespaceStats {
+    Counter sockets, connects, refused, disconnects;
+    Counter events_in, events_out, acks_in, acks_out, rooms;
+    Counter overloaded;  // events answered `busy`
+};
+
+/// A reply of one member to a broadcast that asked for acknowledgements.
+using BroadcastReplies = std::vector<OwnedPayload>;
+/// `complete` is false when the timeout came first.
+using BroadcastCallback = Function<void(BroadcastReplies replies, bool complete)>;
+
+/// One namespace: its sockets and rooms, and the handler that gives its events a meaning.
+///
+/// Lives on its home reactor, where every call but the constant ones is made. Handlers are only
+/// called from the loop, never from within a call into the namespace, so a handler that sends,
+/// joins or disconnects does not see itself re-entered.
+class Namespace final : public std::enable_shared_from_this<Namespace> {
+public:
+    /// `reactors` are all of the broker's, for the fan-out; `params` of a parameterised name.
+    Namespace(std::string name, std::map<std::string, std::string> params, Reactor& home,
+              std::shared_ptr<NamespaceHandler> handler, std::vector<Reactor*> reactors);
+    ~Namespace();
+
+    // Any thread.
+    const std::string& name() const noexcept { return name_; }
+    const std::map<std::string, std::string>& params() const noexcept { return params_; }
+    Reactor& reactor() const noexcept { return home_; }
+    const NamespaceStats& stats() const noexcept { return stats_; }
+    const std::shared_ptr<NamespaceHandler>& handler() const noexcept { return handler_; }
+
+    // Home reactor.
+    SocketPtr find(std::string_view socket_id) const;
+    std::size_t socket_count() const noexcept { return sockets_.size(); }
+    /// Members by target; an empty target means everyone. Each socket once.
+    std::vector<SocketPtr> select(const Target& target) const;
+    std::size_t count(const Target& target) const;
+    std::vector<std::string> room_names() const;
+
+    /// `payload` is `["event",...]`.
+    void broadcast(const Target& target, Payload payload, engineio::SendOptions options);
+    void broadcast_call(const Target& target, Payload payload, Duration timeout,
+                        BroadcastCallback callback);
+    void join(const Target& target, const std::vector<std::string>& rooms);
+    void leave(const Target& target, const std::vector<std::string>& rooms);
+    void disconnect(const Target& target, bool close);
+    /// Raises `on_server` in this namespace's handler (after this call returned).
+    void server_event(std::string_view event, Payload payload);
+    /// Disconnects everyone, for a reason; new clients are refused from then on.
+    void shut_down(std::string_view reason);
+
+    // From Client, on the home reactor.
+    void connect(SocketPtr socket, std::string auth_json);
+    void receive_event(const SocketPtr& socket, std::string_view event, Payload payload,
+                       std::optional<AckId> id);
+    void receive_ack(const SocketPtr& socket, AckId id, Payload payload);
+    /// The connection side is gone, or the client left.
+    void disconnected(const SocketPtr& socket, std::string_view reason);
+
+private:
+    friend class Socket;
+    void admit(const SocketPtr& socket, std::optional<Refusal> refusal);
+    AckId next_ack_id() noexcept { return next_ack_id_++; }
+
+    const std::string name_;
+    const std::map<std::string, std::string> params_;
+    Reactor& home_;
+    const std::shared_ptr<NamespaceHandler> handler_;
+    std::unique_ptr<Adapter> adapter_;
+    std::unordered_map<std::string_view, SocketPtr> sockets_;  // keys view the sockets' ids
+    std::unordered_map<Socket*, SocketPtr> connecting_;        // middleware is running
+    AckId next_ack_id_ = 0;
+    bool shutting_down_ = false;
+    NamespaceStats stats_;
+};
+
+}  // namespace moonwire::socketio

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/reactor.hpp"
+#include "core/engineio/session.hpp"
+#include "core/socketio/namespace.hpp"
+
+namespace moonwire::socketio {
+
+/// Limits of the Socket.IO layer.
+struct ServerOptions {
+    std::chrono::milliseconds connect_timeout{45'000};  // to join a first namespace
+    std::size_t max_attachments = 10;                   // a packet
+    std::size_t max_namespaces = 100;                   // a connection
+    std::size_t max_family_members = 10'000;            // children of a parameterised namespace
+    std::uint32_t max_events_in_flight = 1'000;         // a socket; beyond: answered `busy`
+};
+
+/// The namespaces of the broker, and the door through which sessions come in.
+///
+/// The directory (add, remove, find) may be used from any thread; sessions arrive on theirs.
+class Server final : public engineio::SessionListener {
+public:
+    Server(ServerOptions options, std::vector<Reactor*> reactors);
+    ~Server() override;
+
+    const ServerOptions& options() const noexcept { return options_; }
+
+    /// Adds `/name` or a family `/tenant/:name`, whose members are made when a client first asks
+    /// for one and go when empty. An error if the name is malformed or taken.
+    Result<void> add(std::string name, Reactor& home, std::shared_ptr<NamespaceHandler> handler);
+    /// Clients of `name` are led to `target`, and see `name`.
+    Result<void> add_alias(std::string name, std::string target);
+    /// Disconnects the sockets ("server namespace disconnect") and forgets it.
+    void remove(std::string_view name);
+
+    /// Nothing if there is none and no family makes one. `create` allows a family to make it.
+    std::shared_ptr<Namespace> find(std::string_view name, bool create = false);
+    /// All there are now, children of families included.
+    std::vector<std::shared_ptr<Namespace>> namespaces() const;
+    /// The children of a family now.
+    std::vector<std::shared_ptr<Namespace>> members(std::string_view family) const;
+
+    /// Every socket leaves ("server shutting down") and every session closes. Any thread.
+    void shut_down();
+
+    std::shared_ptr<engineio::SessionHandler> on_session(
+        std::shared_ptr<engineio::Session> session) override;
+
+private:
+    friend class Client;
+    struct Entry;
+    const ServerOptions options_;
+    const std::vector<Reactor*> reactors_;
+    mutable std::mutex mutex_;
+    std::map<std::string, std::shared_ptr<Namespace>, std::less<>> namespaces_;
+    struct Family {
+        std::string pattern;
+        Reactor* home;
+        std::shared_ptr<NamespaceHandler> handler;
+    };
+    std::vector<Family> families_;
+    std::map<std::string, std::string, std::less<>> aliases_;
+};
+
+}  // namespace moonwire::socketio

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/function.hpp"
+#include "core/engineio/session.hpp"
+#include "core/socketio/outgoing.hpp"
+#include "core/socketio/packet.hpp"
+
+namespace moonwire::socketio {
+
+class Client;
+class Namespace;
+class Socket;
+using SocketPtr = std::shared_ptr<Socket>;
+
+/// The outcome of waiting for a client's acknowledgement.
+enum class AckOutcome : std::uint8_t { answered, timeout, disconnected };
+/// Called once, on the namespace's reactor; `payload` is meaningful when answered. Returns false if
+/// the payload is not valid JSON: the sender's connection is then closed.
+using AckCallback = Function<bool(AckOutcome, Payload)>;
+
+/// What the layer above hangs on a socket (its script object, `socket.data`).
+class SocketData {
+public:
+    virtual ~SocketData() = default;
+};
+
+/// One client in one namespace.
+///
+/// It has two faces on two reactors (often the same): the *home* face, on the namespace's reactor,
+/// is what handlers use; the *connection* face, on the session's reactor, is what writes. What is
+/// fixed at creation may be read from both.
+class Socket final : public std::enable_shared_from_this<Socket> {
+public:
+    Socket(std::string id, std::shared_ptr<Namespace> nsp, std::string wire_nsp,
+           std::shared_ptr<engineio::Session> session);
+
+    // Fixed at creation: any thread.
+    const std::string& id() const noexcept { return id_; }
+    Namespace& nsp() const noexcept { return *nsp_; }
+    /// The name that the client knows the namespace by: an alias, or the namespace's own.
+    const std::string& wire_nsp() const noexcept { return wire_nsp_; }
+    const engineio::Handshake& handshake() const noexcept { return *handshake_; }
+    engineio::Session& session() const noexcept { return *session_; }
+
+    // Home face: on the namespace's reactor.
+    /// From the moment CONNECT was answered until the disconnect is under way.
+    bool connected() const noexcept { return state_ == State::connected; }
+    /// The socket's own room (its id) is not listed: it is implied.
+    const std::vector<std::string>& rooms() const noexcept { return rooms_; }
+    void join(std::string_view room);
+    void leave(std::string_view room);
+    /// `payload` is `["event",...]`.
+    void emit(Payload payload, engineio::SendOptions options = {});
+    /// Emits and waits for the acknowledgement; no timeout waits until the socket leaves. A socket
+    /// that is not connected answers `disconnected` (after this call returned).
+    void call(Payload payload, std::optional<Duration> timeout, AckCallback callback);
+    /// Answers an event that asked for an acknowledgement; a second answer does nothing.
+    void acknowledge(AckId id, Payload payload);
+    /// Leaves the namespace ("server namespace disconnect"), or with `close` ends the connection
+    /// ("forced server close" for its other sockets too). Handlers run after this call returned.
+    void disconnect(bool close);
+    /// Closes the connection for sending something that can't be parsed.
+    void reject_input();
+    SocketData* data() const noexcept { return data_.get(); }
+    void set_data(std::unique_ptr<SocketData> data) { data_ = std::move(data); }
+
+private:
+    friend class Client;
+    friend class Namespace;
+    friend class Acknowledgement;
+    enum class State : std::uint8_t { connecting, connected, leaving, gone };
+    struct PendingAck {
+        AckCallback callback;
+        TimerId timer;
+    };
+    void finish_ack(AckId id, AckOutcome outcome, Payload payload);
+    void write(Outgoing packet, engineio::SendOptions options);
+
+    const std::string id_;
+    const std::shared_ptr<Namespace> nsp_;
+    const std::string wire_nsp_;
+    const std::shared_ptr<engineio::Session> session_;
+    const std::shared_ptr<const engineio::Handshake> handshake_;
+
+    // home
+    State state_ = State::connecting;
+    std::vector<std::string> rooms_;
+    std::unordered_map<AckId, PendingAck> acks_;
+    std::unique_ptr<SocketData> data_;
+
+    // connection
+    bool open_ = false;  // CONNECT was sent and the client has not left
+
+    // both
+    std::atomic<std::uint32_t> in_flight_{0};  // events received and not yet handled
+};
+
+/// One inbound event being handled: its right to answer, and its place among the events that its
+/// socket may have in flight. Home reactor; the event counts as handled when this is destroyed.
+class Acknowledgement {
+public:
+    Acknowledgement(SocketPtr socket, std::optional<AckId> id);
+    Acknowledgement(Acknowledgement&&) noexcept = default;
+    Acknowledgement& operator=(Acknowledgement&&) = delete;
+    ~Acknowledgement();
+
+    bool wanted() const noexcept { return id_.has_value(); }
+    /// `payload` is the array of the acknowledgement's arguments. The first call counts.
+    void reply(Payload payload);
+    /// Tells the client that its event failed: `[{"error":error}]` as the acknowledgement, or,
+    /// when none was asked for, an `error` event with `error` (a JSON object).
+    void fail(std::string_view error_json);
+    const SocketPtr& socket() const noexcept { return socket_; }
+
+private:
+    SocketPtr socket_;
+    std::optional<AckId> id_;
+};
+
+}  // namespace moonwire::socketio
