@@ -9,43 +9,43 @@
 #include "core/engineio/session.hpp"
 #include "core/socketio/outgoing.hpp"
 #include "core/socketio/room_table.hpp"
-#include "core/socketio/socket.hpp"
 
 namespace moonwire::socketio {
-
-/// Whom a broadcast or a bulk operation means. A socket's id is a room of its own.
-struct Target {
-    std::vector<std::string> rooms;   // members of any; empty: everyone
-    std::vector<std::string> except;  // but not members of any of these
-};
 
 /// Rooms, and the fan-out to their members: the in-memory adapter of one namespace.
 ///
 /// The home reactor keeps the index that answers questions (who is in a room?). Each reactor keeps
 /// a table of its own members, to which a broadcast's fan-out goes: one posted task a reactor,
-/// whatever the number of members. Changes reach a reactor in the order they were made.
+/// whatever the number of members. Changes and broadcasts reach a reactor in the order in which
+/// they were made. Every call is made on the home reactor.
 class Adapter {
 public:
-    Adapter(Reactor& home, std::vector<Reactor*> reactors);
+    explicit Adapter(std::vector<Reactor*> reactors);
 
-    // Home reactor.
+    /// In the rooms that the socket lists.
     void add(const SocketPtr& socket);
+    /// Out of the rooms that the socket lists.
     void remove(const SocketPtr& socket);
+    /// The socket is not in the room yet.
     void join(const SocketPtr& socket, std::string_view room);
     void leave(const SocketPtr& socket, std::string_view room);
-    std::vector<SocketPtr> select(const Target& target) const;
-    std::size_t count(const Target& target) const;
-    std::size_t room_count() const noexcept;
-    std::vector<std::string> room_names() const;
+
+    /// Sends to all that the target means, in no particular order.
     void broadcast(const Target& target, Outgoing packet, engineio::SendOptions options);
 
+    const RoomTable& index() const noexcept { return index_; }
+
 private:
-    /// The members on one reactor; touched only there.
+    /// The members on one reactor, touched only there; outlives the adapter in posted tasks.
     struct Local {
+        Reactor& reactor;
         RoomTable members;
+        std::size_t count = 0;  // kept on the home reactor: is there anyone to post for?
     };
-    Reactor& home_;
-    const std::vector<Reactor*> reactors_;
+    static void deliver(const Local& local, const Target& target, const Outgoing& packet,
+                        engineio::SendOptions options);
+    const std::shared_ptr<Local>& local_of(const SocketPtr& socket) const;
+
     RoomTable index_;
     std::vector<std::shared_ptr<Local>> locals_;  // by reactor index
 };

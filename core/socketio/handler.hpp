@@ -17,7 +17,8 @@ struct Refusal {
     std::string data_json;  // empty: no data member
 };
 
-/// Called once, on the namespace's reactor, now or later: nothing admits the client.
+/// Called once, on the namespace's reactor, now or later: nothing admits the client (on_connect then
+/// runs before the call returns).
 using ConnectDecision = Function<void(std::optional<Refusal>)>;
 
 /// What a namespace's events mean: the seam that the script layer implements.

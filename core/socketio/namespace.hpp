@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,7 +22,7 @@ namespace moonwire::socketio {
 struct NamespaceStats {
     Counter sockets, connects, refused, disconnects;
     Counter events_in, events_out, acks_in, acks_out, rooms;
-    Counter overloaded;  // events answered `busy`
+    std::atomic<std::uint64_t> overloaded{0};  // events answered `busy`; any reactor
 };
 
 /// A reply of one member to a broadcast that asked for acknowledgements.
@@ -39,19 +40,19 @@ public:
     /// `reactors` are all of the broker's, for the fan-out; `params` of a parameterised name.
     Namespace(std::string name, std::map<std::string, std::string> params, Reactor& home,
               std::shared_ptr<NamespaceHandler> handler, std::vector<Reactor*> reactors);
-    ~Namespace();
 
     // Any thread.
     const std::string& name() const noexcept { return name_; }
     const std::map<std::string, std::string>& params() const noexcept { return params_; }
     Reactor& reactor() const noexcept { return home_; }
     const NamespaceStats& stats() const noexcept { return stats_; }
+    void count_overload() noexcept { stats_.overloaded.fetch_add(1, std::memory_order_relaxed); }
     const std::shared_ptr<NamespaceHandler>& handler() const noexcept { return handler_; }
 
     // Home reactor.
     SocketPtr find(std::string_view socket_id) const;
     std::size_t socket_count() const noexcept { return sockets_.size(); }
-    /// Members by target; an empty target means everyone. Each socket once.
+    /// The sockets that the target means, each once.
     std::vector<SocketPtr> select(const Target& target) const;
     std::size_t count(const Target& target) const;
     std::vector<std::string> room_names() const;
@@ -65,31 +66,38 @@ public:
     void disconnect(const Target& target, bool close);
     /// Raises `on_server` in this namespace's handler (after this call returned).
     void server_event(std::string_view event, Payload payload);
-    /// Disconnects everyone, for a reason; new clients are refused from then on.
-    void shut_down(std::string_view reason);
+    std::size_t room_count() const noexcept { return adapter_.index().room_count(); }
+    /// Disconnects everyone ("server namespace disconnect"); later clients are refused.
+    void close();
+    /// Called, on this reactor, whenever the last socket has gone: how a family's member ends.
+    void on_empty(Task task) { on_empty_ = std::move(task); }
+    bool empty() const noexcept { return sockets_.empty() && connecting_.empty(); }
 
     // From Client, on the home reactor.
-    void connect(SocketPtr socket, std::string auth_json);
+    void connect(const SocketPtr& socket, std::string_view auth_json);
     void receive_event(const SocketPtr& socket, std::string_view event, Payload payload,
                        std::optional<AckId> id);
     void receive_ack(const SocketPtr& socket, AckId id, Payload payload);
-    /// The connection side is gone, or the client left.
+    /// The client left, or its connection is gone.
     void disconnected(const SocketPtr& socket, std::string_view reason);
 
 private:
     friend class Socket;
     void admit(const SocketPtr& socket, std::optional<Refusal> refusal);
+    void refuse(const SocketPtr& socket, const Refusal& refusal);
+    void finish(const SocketPtr& socket, std::string_view reason);
     AckId next_ack_id() noexcept { return next_ack_id_++; }
 
     const std::string name_;
     const std::map<std::string, std::string> params_;
     Reactor& home_;
     const std::shared_ptr<NamespaceHandler> handler_;
-    std::unique_ptr<Adapter> adapter_;
+    Adapter adapter_;
     std::unordered_map<std::string_view, SocketPtr> sockets_;  // keys view the sockets' ids
     std::unordered_map<Socket*, SocketPtr> connecting_;        // middleware is running
     AckId next_ack_id_ = 0;
-    bool shutting_down_ = false;
+    bool closed_ = false;
+    Task on_empty_;
     NamespaceStats stats_;
 };
 

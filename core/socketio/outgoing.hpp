@@ -1,9 +1,9 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/engineio/session.hpp"
@@ -13,28 +13,53 @@ namespace moonwire::socketio {
 
 /// One EVENT or ACK on its way out, encoded and framed once for all its receivers.
 ///
-/// The frames carry the namespace's name. A receiver that joined under another name (an alias) gets
-/// frames of its own, made once an alias. Copies share everything and may go to another reactor;
-/// `send` is called on the receiver's reactor and is safe from several at once.
+/// The frames carry the namespace's name, so they fit clients that know it by that name; see FanOut
+/// for those that joined under an alias. Copies share the bytes and may go to another reactor.
 class Outgoing {
 public:
     /// `type` is event or ack; attachments turn it into the binary type.
     Outgoing(PacketType type, std::string_view nsp, std::optional<AckId> id, Payload payload);
 
-    /// Sends header and attachments to a session whose client knows the namespace as `wire_nsp`.
-    void send(engineio::Session& session, std::string_view wire_nsp,
-              engineio::SendOptions options) const;
+    void send(engineio::Session& session, engineio::SendOptions options) const {
+        send_as(head_, session, options);
+    }
 
 private:
-    struct Encoded {
-        PacketType type;
-        std::string nsp;
-        std::optional<AckId> id;
-        std::size_t json_bytes;  // the tail of head's payload
-        engineio::Frame head;
-        std::vector<engineio::Frame> attachments;
-    };
-    std::shared_ptr<const Encoded> encoded_;
+    friend class FanOut;
+    void send_as(const engineio::Frame& head, engineio::Session& session,
+                 engineio::SendOptions options) const {
+        // One turn, one verdict: nothing is written between these, so a volatile packet is dropped
+        // or sent whole.
+        session.send(head, options);
+        for (const engineio::Frame& attachment : attachments_) session.send(attachment, options);
+    }
+
+    PacketType type_;
+    std::string nsp_;
+    std::optional<AckId> id_;
+    std::size_t json_bytes_;  // the tail of head_'s payload
+    engineio::Frame head_;
+    std::vector<engineio::Frame> attachments_;
+};
+
+/// Sends one packet to many sessions of one reactor, making the frames of each alias once.
+class FanOut {
+public:
+    FanOut(const Outgoing& packet, engineio::SendOptions options)
+        : packet_(packet), options_(options) {}
+
+    /// `wire_nsp` is the name by which this receiver knows the namespace.
+    void send(engineio::Session& session, const std::string& wire_nsp) {
+        packet_.send_as(wire_nsp == packet_.nsp_ ? packet_.head_ : head_for(wire_nsp), session,
+                        options_);
+    }
+
+private:
+    const engineio::Frame& head_for(const std::string& wire_nsp);
+
+    const Outgoing& packet_;
+    const engineio::SendOptions options_;
+    std::vector<std::pair<std::string, engineio::Frame>> aliases_;
 };
 
 }  // namespace moonwire::socketio

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,35 +40,48 @@ public:
     Result<void> add(std::string name, Reactor& home, std::shared_ptr<NamespaceHandler> handler);
     /// Clients of `name` are led to `target`, and see `name`.
     Result<void> add_alias(std::string name, std::string target);
-    /// Disconnects the sockets ("server namespace disconnect") and forgets it.
+    /// Disconnects the sockets ("server namespace disconnect") and forgets the namespace or family.
     void remove(std::string_view name);
 
-    /// Nothing if there is none and no family makes one. `create` allows a family to make it.
-    std::shared_ptr<Namespace> find(std::string_view name, bool create = false);
-    /// All there are now, children of families included.
+    /// Nothing if there is none now.
+    std::shared_ptr<Namespace> find(std::string_view name) const;
+    /// All there are now, members of families included.
     std::vector<std::shared_ptr<Namespace>> namespaces() const;
-    /// The children of a family now.
+    /// The members of a family now.
     std::vector<std::shared_ptr<Namespace>> members(std::string_view family) const;
 
-    /// Every socket leaves ("server shutting down") and every session closes. Any thread.
-    void shut_down();
+    /// From now on new sessions and CONNECTs are refused, and sockets end with the reason "server
+    /// shutting down" when their sessions are closed. Any thread.
+    void shut_down() { shutting_down_ = true; }
+    bool shutting_down() const noexcept { return shutting_down_; }
 
     std::shared_ptr<engineio::SessionHandler> on_session(
         std::shared_ptr<engineio::Session> session) override;
 
 private:
     friend class Client;
-    struct Entry;
-    const ServerOptions options_;
-    const std::vector<Reactor*> reactors_;
-    mutable std::mutex mutex_;
-    std::map<std::string, std::shared_ptr<Namespace>, std::less<>> namespaces_;
+    struct Entry {
+        std::shared_ptr<Namespace> nsp;
+        std::string family;        // the pattern; empty for a namespace of its own
+        std::size_t arriving = 0;  // clients on their way to its reactor: it must not go now
+    };
     struct Family {
-        std::string pattern;
         Reactor* home;
         std::shared_ptr<NamespaceHandler> handler;
     };
-    std::vector<Family> families_;
+
+    /// The namespace that a client's CONNECT means, made if a family has it. It stays at least
+    /// until `arrived`.
+    std::shared_ptr<Namespace> arrive(std::string_view wire_name);
+    void arrived(const std::shared_ptr<Namespace>& nsp);
+    void forget_if_empty(const std::shared_ptr<Namespace>& nsp);
+
+    const ServerOptions options_;
+    const std::vector<Reactor*> reactors_;
+    std::atomic<bool> shutting_down_{false};
+    mutable std::mutex mutex_;  // guards what follows
+    std::map<std::string, Entry, std::less<>> namespaces_;
+    std::map<std::string, Family, std::less<>> families_;
     std::map<std::string, std::string, std::less<>> aliases_;
 };
 

@@ -51,11 +51,16 @@ public:
     const engineio::Handshake& handshake() const noexcept { return *handshake_; }
     engineio::Session& session() const noexcept { return *session_; }
 
+    // Connection face: on the session's reactor.
+    /// CONNECT was answered and the client has not left: what is sent now reaches it.
+    bool is_open() const noexcept { return open_; }
+
     // Home face: on the namespace's reactor.
     /// From the moment CONNECT was answered until the disconnect is under way.
     bool connected() const noexcept { return state_ == State::connected; }
     /// The socket's own room (its id) is not listed: it is implied.
     const std::vector<std::string>& rooms() const noexcept { return rooms_; }
+    bool in_room(std::string_view room) const;
     void join(std::string_view room);
     void leave(std::string_view room);
     /// `payload` is `["event",...]`.
@@ -82,8 +87,21 @@ private:
         AckCallback callback;
         TimerId timer;
     };
-    void finish_ack(AckId id, AckOutcome outcome, Payload payload);
-    void write(Outgoing packet, engineio::SendOptions options);
+    /// Runs work that writes, on the session's reactor, in order.
+    template <typename Work>
+    void on_connection(Work work) {
+        Reactor& reactor = session_->reactor();
+        if (reactor.is_current()) {
+            work(*this);
+        } else {
+            reactor.post([self = shared_from_this(), work = std::move(work)] { work(*self); });
+        }
+    }
+    void expect_ack(AckId id, std::optional<Duration> timeout, AckCallback callback);
+    /// Ends the wait for one acknowledgement; false if none was expected or it was not JSON.
+    bool finish_ack(AckId id, AckOutcome outcome, Payload payload);
+    void finish_acks_disconnected();
+    Reactor& home() const noexcept;
 
     const std::string id_;
     const std::shared_ptr<Namespace> nsp_;
@@ -98,7 +116,8 @@ private:
     std::unique_ptr<SocketData> data_;
 
     // connection
-    bool open_ = false;  // CONNECT was sent and the client has not left
+    Client* client_ = nullptr;  // while the client lists this socket
+    bool open_ = false;
 
     // both
     std::atomic<std::uint32_t> in_flight_{0};  // events received and not yet handled
@@ -124,6 +143,7 @@ public:
 private:
     SocketPtr socket_;
     std::optional<AckId> id_;
+    bool answered_ = false;
 };
 
 }  // namespace moonwire::socketio

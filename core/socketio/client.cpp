@@ -1,0 +1,193 @@
+#include "core/socketio/client.hpp"
+
+#include <algorithm>
+
+#include "core/base/ids.hpp"
+#include "core/base/log.hpp"
+#include "core/socketio/namespace.hpp"
+#include "core/socketio/server.hpp"
+
+namespace moonwire::socketio {
+namespace {
+
+constexpr std::string_view kInvalidNamespace = R"({"message":"Invalid namespace"})";
+constexpr std::string_view kShuttingDown = R"({"message":"server shutting down"})";
+constexpr std::string_view kTooManyNamespaces = R"({"message":"too many namespaces"})";
+constexpr std::string_view kBusy =
+    R"({"code":"busy","message":"too many events in flight on this socket"})";
+
+void send_packet(engineio::Session& session, PacketType type, std::string_view nsp,
+                 std::string_view json) {
+    session.send(engineio::text_message(packet_header(type, nsp), json), {});
+}
+
+}  // namespace
+
+Client::Client(Server& server, std::shared_ptr<engineio::Session> session)
+    : server_(server), session_(std::move(session)) {}
+
+void Client::start() {
+    connect_timer_ =
+        session_->reactor().after(server_.options().connect_timeout, [weak = weak_from_this()] {
+            const auto self = weak.lock();
+            if (!self || !self->session_) return;
+            log::debug("no namespace joined in time", {{"session", self->session_->id()}});
+            self->session_->close();
+        });
+}
+
+void Client::on_message(std::string_view payload, bool binary) {
+    if (binary) {
+        if (!partial_) return reject("binary message without a packet");
+        partial_->attachments.push_back(SharedBytes::copy(payload));
+        if (partial_->attachments.size() < partial_->packet.attachments) return;
+        const std::unique_ptr<Partial> whole = std::move(partial_);
+        return on_packet(whole->packet, whole->attachments);
+    }
+    if (partial_) return reject("text packet where an attachment was due");
+    const Result<Packet> packet = decode_packet(payload, server_.options().max_attachments);
+    if (!packet) return reject(packet.error().message);
+    if (packet->attachments == 0) return on_packet(*packet, {});
+    partial_ = std::make_unique<Partial>();
+    partial_->text = payload;
+    partial_->packet = *decode_packet(partial_->text, server_.options().max_attachments);
+}
+
+void Client::on_packet(const Packet& packet, std::span<const SharedBytes> attachments) {
+    const SocketPtr socket = find(packet.nsp);
+    if (packet.type == PacketType::connect) {
+        if (socket) return reject("second CONNECT to " + std::string(packet.nsp));
+        return on_connect(packet);
+    }
+    if (!socket) return reject("packet for a namespace that is not connected");
+    switch (packet.type) {
+        case PacketType::event:
+        case PacketType::binary_event:
+            return on_event(socket, packet, attachments);
+        case PacketType::ack:
+        case PacketType::binary_ack: {
+            const Payload payload{packet.data, attachments};
+            Namespace& nsp = socket->nsp();
+            if (nsp.reactor().is_current()) return nsp.receive_ack(socket, *packet.id, payload);
+            nsp.reactor().post([socket, id = *packet.id, owned = OwnedPayload(payload)] {
+                socket->nsp().receive_ack(socket, id, owned.view());
+            });
+            return;
+        }
+        default:  // disconnect
+            forget(*socket);
+            socket->nsp().reactor().run([socket] {
+                socket->nsp().disconnected(socket, "client namespace disconnect");
+            });
+    }
+}
+
+void Client::on_connect(const Packet& packet) {
+    if (server_.shutting_down())
+        return send_packet(*session_, PacketType::connect_error, packet.nsp, kShuttingDown);
+    if (sockets_.size() >= server_.options().max_namespaces) {
+        log::warn("connection refused another namespace",
+                  {{"session", session_->id()}, {"limit", server_.options().max_namespaces}});
+        return send_packet(*session_, PacketType::connect_error, packet.nsp, kTooManyNamespaces);
+    }
+    std::shared_ptr<Namespace> nsp = server_.arrive(packet.nsp);
+    if (!nsp)
+        return send_packet(*session_, PacketType::connect_error, packet.nsp, kInvalidNamespace);
+
+    auto socket = std::make_shared<Socket>(
+        make_id(static_cast<unsigned char>(session_->reactor().index())), nsp,
+        std::string(packet.nsp), session_);
+    socket->client_ = this;
+    sockets_.push_back(socket);
+    std::string auth(packet.data.empty() ? "{}" : packet.data);
+    nsp->reactor().run([nsp, socket, auth = std::move(auth), &server = server_] {
+        nsp->connect(socket, auth);
+        server.arrived(nsp);
+    });
+}
+
+void Client::on_event(const SocketPtr& socket, const Packet& packet,
+                      std::span<const SharedBytes> attachments) {
+    if (!socket->open_) return reject("EVENT before CONNECT was answered");
+    Result<std::string> name = event_name(packet.data);
+    if (!name) return reject(name.error().message);
+
+    if (socket->in_flight_.fetch_add(1, std::memory_order_relaxed) >=
+        server_.options().max_events_in_flight) {
+        socket->in_flight_.fetch_sub(1, std::memory_order_relaxed);
+        socket->nsp().count_overload();
+        const std::string error(kBusy);
+        if (packet.id)
+            return Outgoing(PacketType::ack, packet.nsp, packet.id, {"[{\"error\":" + error + "}]"})
+                .send(*session_, {});
+        return Outgoing(PacketType::event, packet.nsp, {}, {"[\"error\"," + error + "]"})
+            .send(*session_, {});
+    }
+    const Payload payload{packet.data, attachments};
+    Namespace& nsp = socket->nsp();
+    if (nsp.reactor().is_current()) return nsp.receive_event(socket, *name, payload, packet.id);
+    nsp.reactor().post(
+        [socket, name = *std::move(name), id = packet.id, owned = OwnedPayload(payload)] {
+            socket->nsp().receive_event(socket, name, owned.view(), id);
+        });
+}
+
+void Client::admit(Socket& socket) {
+    session_->reactor().cancel(connect_timer_);
+    socket.open_ = true;
+    send_packet(*session_, PacketType::connect, socket.wire_nsp(),
+                "{\"sid\":\"" + socket.id() + "\"}");
+}
+
+void Client::refuse(Socket& socket, std::string_view error_json) {
+    send_packet(*session_, PacketType::connect_error, socket.wire_nsp(), error_json);
+    forget(socket);
+}
+
+void Client::disconnect(Socket& socket) {
+    send_packet(*session_, PacketType::disconnect, socket.wire_nsp(), {});
+    forget(socket);
+}
+
+void Client::disconnect_all() {
+    const auto self = shared_from_this();
+    for (const SocketPtr& socket : std::vector(sockets_)) {
+        disconnect(*socket);
+        socket->nsp().reactor().post([socket] {
+            socket->nsp().disconnected(socket, "server namespace disconnect");
+        });
+    }
+    session_->close();
+}
+
+void Client::on_close(engineio::CloseReason reason) {
+    const std::string_view why = server_.shutting_down() ? "server shutting down"
+                                                         : engineio::to_string(reason);
+    session_->reactor().cancel(connect_timer_);
+    for (const SocketPtr& socket : std::vector(sockets_)) {
+        forget(*socket);
+        socket->nsp().reactor().run([socket, why] { socket->nsp().disconnected(socket, why); });
+    }
+    partial_.reset();
+    session_.reset();
+}
+
+void Client::reject(std::string_view why) {
+    log::info("closing a connection that broke the Socket.IO protocol",
+              {{"session", session_->id()}, {"address", session_->handshake()->address}, {"why", why}});
+    session_->close(engineio::CloseReason::parse_error);
+}
+
+SocketPtr Client::find(std::string_view wire_nsp) const {
+    for (const SocketPtr& socket : sockets_)
+        if (socket->wire_nsp() == wire_nsp) return socket;
+    return nullptr;
+}
+
+void Client::forget(Socket& socket) {
+    socket.open_ = false;
+    socket.client_ = nullptr;
+    std::erase_if(sockets_, [&](const SocketPtr& each) { return each.get() == &socket; });
+}
+
+}  // namespace moonwire::socketio

@@ -1,0 +1,129 @@
+#include "core/socketio/socket.hpp"
+
+#include <algorithm>
+
+#include "core/socketio/client.hpp"
+#include "core/socketio/namespace.hpp"
+
+namespace moonwire::socketio {
+
+Socket::Socket(std::string id, std::shared_ptr<Namespace> nsp, std::string wire_nsp,
+               std::shared_ptr<engineio::Session> session)
+    : id_(std::move(id)),
+      nsp_(std::move(nsp)),
+      wire_nsp_(std::move(wire_nsp)),
+      session_(std::move(session)),
+      handshake_(session_->handshake()) {}
+
+Reactor& Socket::home() const noexcept { return nsp_->reactor(); }
+
+bool Socket::in_room(std::string_view room) const {
+    return room == id_ || std::find(rooms_.begin(), rooms_.end(), room) != rooms_.end();
+}
+
+void Socket::join(std::string_view room) {
+    if (state_ == State::gone || in_room(room)) return;
+    rooms_.emplace_back(room);
+    // A socket still in middleware enters the tables, with its rooms, when it is admitted.
+    if (state_ != State::connecting) nsp_->adapter_.join(shared_from_this(), room);
+}
+
+void Socket::leave(std::string_view room) {
+    const auto at = std::find(rooms_.begin(), rooms_.end(), room);
+    if (at == rooms_.end()) return;
+    rooms_.erase(at);
+    if (state_ != State::connecting) nsp_->adapter_.leave(shared_from_this(), room);
+}
+
+void Socket::emit(Payload payload, engineio::SendOptions options) {
+    if (!connected()) return;
+    nsp_->stats_.events_out.add();
+    on_connection([packet = Outgoing(PacketType::event, wire_nsp_, {}, payload),
+                   options](Socket& self) {
+        if (self.open_) packet.send(*self.session_, options);
+    });
+}
+
+void Socket::call(Payload payload, std::optional<Duration> timeout, AckCallback callback) {
+    if (!connected()) {
+        home().post([callback = std::move(callback)]() mutable {
+            callback(AckOutcome::disconnected, {});
+        });
+        return;
+    }
+    const AckId id = nsp_->next_ack_id();
+    expect_ack(id, timeout, std::move(callback));
+    nsp_->stats_.events_out.add();
+    on_connection([packet = Outgoing(PacketType::event, wire_nsp_, id, payload)](Socket& self) {
+        if (self.open_) packet.send(*self.session_, {});
+    });
+}
+
+void Socket::acknowledge(AckId id, Payload payload) {
+    if (!connected()) return;
+    nsp_->stats_.acks_out.add();
+    on_connection([packet = Outgoing(PacketType::ack, wire_nsp_, id, payload)](Socket& self) {
+        if (self.open_) packet.send(*self.session_, {});
+    });
+}
+
+void Socket::disconnect(bool close) {
+    if (!connected()) return;
+    state_ = State::leaving;
+    on_connection([close](Socket& self) {
+        if (!self.client_) return;
+        if (close) self.client_->disconnect_all();
+        else self.client_->disconnect(self);
+    });
+    home().post([self = shared_from_this()] {
+        self->nsp_->finish(self, "server namespace disconnect");
+    });
+}
+
+void Socket::reject_input() {
+    on_connection([](Socket& self) { self.session_->close(engineio::CloseReason::parse_error); });
+}
+
+void Socket::expect_ack(AckId id, std::optional<Duration> timeout, AckCallback callback) {
+    TimerId timer;
+    if (timeout) {
+        timer = home().after(*timeout, [self = shared_from_this(), id] {
+            self->finish_ack(id, AckOutcome::timeout, {});
+        });
+    }
+    acks_.emplace(id, PendingAck{std::move(callback), timer});
+}
+
+bool Socket::finish_ack(AckId id, AckOutcome outcome, Payload payload) {
+    auto node = acks_.extract(id);
+    if (node.empty()) return true;
+    home().cancel(node.mapped().timer);
+    return node.mapped().callback(outcome, payload);
+}
+
+void Socket::finish_acks_disconnected() {
+    while (!acks_.empty()) finish_ack(acks_.begin()->first, AckOutcome::disconnected, {});
+}
+
+Acknowledgement::Acknowledgement(SocketPtr socket, std::optional<AckId> id)
+    : socket_(std::move(socket)), id_(id) {}
+
+Acknowledgement::~Acknowledgement() {
+    if (socket_) socket_->in_flight_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Acknowledgement::reply(Payload payload) {
+    if (id_ && !std::exchange(answered_, true)) socket_->acknowledge(*id_, payload);
+}
+
+void Acknowledgement::fail(std::string_view error_json) {
+    if (std::exchange(answered_, true)) return;
+    const std::string error(error_json);
+    if (id_) {
+        socket_->acknowledge(*id_, {"[{\"error\":" + error + "}]"});
+    } else {
+        socket_->emit({"[\"error\"," + error + "]"});
+    }
+}
+
+}  // namespace moonwire::socketio
