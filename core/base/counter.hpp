@@ -14,6 +14,7 @@ public:
     void subtract(std::uint64_t n = 1) noexcept {
         value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
     }
+    void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
     std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
 
 private:

@@ -23,6 +23,7 @@ void Adapter::add(const SocketPtr& socket) {
 
 void Adapter::remove(const SocketPtr& socket) {
     index_.remove(socket, socket->rooms());
+    rooms_.set(index_.room_count());
     const auto& local = local_of(socket);
     --local->count;
     if (local->reactor.is_current()) {
@@ -36,6 +37,7 @@ void Adapter::remove(const SocketPtr& socket) {
 
 void Adapter::join(const SocketPtr& socket, std::string_view room) {
     index_.join(socket.get(), room);
+    rooms_.set(index_.room_count());
     const auto& local = local_of(socket);
     if (local->reactor.is_current()) {
         local->members.join(socket.get(), room);
@@ -48,6 +50,7 @@ void Adapter::join(const SocketPtr& socket, std::string_view room) {
 
 void Adapter::leave(const SocketPtr& socket, std::string_view room) {
     index_.leave(socket.get(), room);
+    rooms_.set(index_.room_count());
     const auto& local = local_of(socket);
     if (local->reactor.is_current()) {
         local->members.leave(socket.get(), room);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/counter.hpp"
 #include "core/base/reactor.hpp"
 #include "core/engineio/session.hpp"
 #include "core/socketio/outgoing.hpp"
@@ -34,6 +35,8 @@ public:
     void broadcast(const Target& target, Outgoing packet, engineio::SendOptions options);
 
     const RoomTable& index() const noexcept { return index_; }
+    /// As of the last change; any thread.
+    std::uint64_t room_count() const noexcept { return rooms_.get(); }
 
 private:
     /// The members on one reactor, touched only there; outlives the adapter in posted tasks.
@@ -47,6 +50,7 @@ private:
     const std::shared_ptr<Local>& local_of(const SocketPtr& socket) const;
 
     RoomTable index_;
+    Counter rooms_;
     std::vector<std::shared_ptr<Local>> locals_;  // by reactor index
 };
 

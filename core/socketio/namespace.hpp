@@ -21,7 +21,7 @@ namespace moonwire::socketio {
 /// Figures of one namespace; written on its reactor, read anywhere.
 struct NamespaceStats {
     Counter sockets, connects, refused, disconnects;
-    Counter events_in, events_out, acks_in, acks_out, rooms;
+    Counter events_in, events_out, acks_in, acks_out;
     std::atomic<std::uint64_t> overloaded{0};  // events answered `busy`; any reactor
 };
 
@@ -46,6 +46,7 @@ public:
     const std::map<std::string, std::string>& params() const noexcept { return params_; }
     Reactor& reactor() const noexcept { return home_; }
     const NamespaceStats& stats() const noexcept { return stats_; }
+    std::uint64_t room_count() const noexcept { return adapter_.room_count(); }
     void count_overload() noexcept { stats_.overloaded.fetch_add(1, std::memory_order_relaxed); }
     const std::shared_ptr<NamespaceHandler>& handler() const noexcept { return handler_; }
 
@@ -66,7 +67,6 @@ public:
     void disconnect(const Target& target, bool close);
     /// Raises `on_server` in this namespace's handler (after this call returned).
     void server_event(std::string_view event, Payload payload);
-    std::size_t room_count() const noexcept { return adapter_.index().room_count(); }
     /// Disconnects everyone ("server namespace disconnect"); later clients are refused.
     void close();
     /// Called, on this reactor, whenever the last socket has gone: how a family's member ends.

@@ -1,0 +1,155 @@
+#include "core/engineio/engine.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/base/ids.hpp"
+#include "core/base/log.hpp"
+#include "core/engineio/engine_session.hpp"
+
+namespace moonwire::engineio {
+namespace {
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return result;
+}
+
+std::shared_ptr<const Handshake> handshake_of(const transport::HttpRequest& request) {
+    auto handshake = std::make_shared<Handshake>();
+    for (const auto& [name, value] : request.headers)
+        handshake->headers.emplace_back(lower(name), value);
+    handshake->query = request.query_values();
+    handshake->address = request.remote_address;
+    handshake->url = request.target;
+    handshake->secure = request.secure;
+    handshake->cross_origin = !request.header("origin").empty();
+    handshake->issued = wall_seconds();
+    return handshake;
+}
+
+/// Control characters and bytes beyond Latin-1's printable ones have no place in a header.
+bool has_invalid_characters(std::string_view value) {
+    return std::any_of(value.begin(), value.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+    });
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options, std::vector<Reactor*> reactors, SessionListener& listener)
+    : options_(std::move(options)), listener_(listener) {
+    for (Reactor* reactor : reactors)
+        shards_.push_back(std::unique_ptr<Shard>(new Shard{*reactor, {}, {}}));
+}
+
+Engine::~Engine() = default;
+
+Reactor& Engine::reactor_for(const transport::HttpRequest& request, Reactor& current) const {
+    const std::string sid = request.query_value("sid");
+    const auto tag = id_tag(sid);
+    return tag && *tag < shards_.size() ? shards_[*tag]->reactor : current;
+}
+
+void Engine::refuse(transport::HttpExchange& exchange, RequestError error,
+                    std::string_view message) {
+    stats_of(exchange.reactor()).refused.add();
+    transport::HttpResponse response = refusal(error, exchange.request().upgrade, message);
+    for (auto& header : options_.cors.headers_for(exchange.request()))
+        response.headers.push_back(std::move(header));
+    exchange.respond(std::move(response));
+}
+
+void Engine::on_request(std::shared_ptr<transport::HttpExchange> exchange) {
+    const transport::HttpRequest& request = exchange->request();
+    if (options_.cors.enabled() && CorsPolicy::is_preflight(request))
+        return exchange->respond(options_.cors.preflight(request));
+
+    // The order of the checks is the reference's.
+    const std::string transport = request.query_value("transport");
+    if (!(transport == "polling" && options_.polling) &&
+        !(transport == "websocket" && options_.websocket))
+        return refuse(*exchange, RequestError::unknown_transport);
+    if (has_invalid_characters(request.header("origin")))
+        return refuse(*exchange, RequestError::bad_request);
+
+    const std::string sid = request.query_value("sid");
+    if (sid.empty()) return handshake(exchange);
+
+    auto& sessions = shards_[exchange->reactor().index()]->sessions;
+    const auto found = sessions.find(sid);
+    if (found == sessions.end()) return refuse(*exchange, RequestError::unknown_session);
+    const std::shared_ptr<EngineSession> session = found->second;
+
+    if (request.upgrade) {
+        if (transport != "websocket") return refuse(*exchange, RequestError::bad_request);
+        return exchange->accept_websocket(
+            std::make_shared<WebSocketCarrier>(*this, request, session), {});
+    }
+    if (transport != to_string(session->transport()))
+        return refuse(*exchange, RequestError::bad_request);
+    if (request.method == "GET" && transport == "polling") return session->on_poll(exchange);
+    if (request.method == "POST" && transport == "polling") return session->on_post(*exchange);
+    refuse(*exchange, RequestError::bad_request);
+}
+
+void Engine::handshake(const std::shared_ptr<transport::HttpExchange>& exchange) {
+    const transport::HttpRequest& request = exchange->request();
+    if (request.method != "GET") return refuse(*exchange, RequestError::bad_handshake_method);
+    const bool websocket = request.query_value("transport") == "websocket";
+    if (websocket != request.upgrade) return refuse(*exchange, RequestError::bad_request);
+    if (sessions_ >= options_.max_sessions) {
+        log::warn("handshake refused: too many sessions",
+                  {{"limit", options_.max_sessions}, {"address", request.remote_address}});
+        return refuse(*exchange, RequestError::forbidden, "Too many connections");
+    }
+    if (request.query_value("EIO") != "4")
+        return refuse(*exchange, RequestError::unsupported_version);
+
+    if (websocket) {
+        return exchange->accept_websocket(
+            std::make_shared<WebSocketCarrier>(*this, request, nullptr), {});
+    }
+    if (const auto session = open(exchange->reactor(), request, nullptr)) session->on_poll(exchange);
+    else refuse(*exchange, RequestError::forbidden, "Server shutting down");
+}
+
+std::shared_ptr<EngineSession> Engine::open(Reactor& reactor, const transport::HttpRequest& request,
+                                            std::shared_ptr<WebSocketCarrier> carrier) {
+    if (shutting_down_) return nullptr;
+    Shard& shard = *shards_[reactor.index()];
+    auto session =
+        std::make_shared<EngineSession>(*this, reactor, handshake_of(request), std::move(carrier));
+    shard.sessions.emplace(session->id(), session);
+    ++sessions_;
+    shard.stats.opened.add();
+    (session->transport() == TransportKind::polling ? shard.stats.polling : shard.stats.websocket)
+        .add();
+    session->start();
+    session->set_handler(listener_.on_session(session));
+    return session;
+}
+
+void Engine::forget(EngineSession& session) {
+    Shard& shard = *shards_[session.reactor().index()];
+    if (shard.sessions.erase(session.id()) == 0) return;
+    --sessions_;
+    shard.stats.closed.add();
+    (session.transport() == TransportKind::polling ? shard.stats.polling : shard.stats.websocket)
+        .subtract();
+}
+
+void Engine::shut_down() {
+    shutting_down_ = true;
+    for (const auto& shard : shards_) {
+        shard->reactor.post([&sessions = shard->sessions] {
+            std::vector<std::shared_ptr<EngineSession>> all;
+            for (const auto& [id, session] : sessions) all.push_back(session);
+            for (const auto& session : all) session->close(CloseReason::forced_close);
+        });
+    }
+}
+
+}  // namespace moonwire::engineio

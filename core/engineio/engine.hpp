@@ -1,0 +1,77 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/counter.hpp"
+#include "core/engineio/errors.hpp"
+#include "core/engineio/options.hpp"
+#include "core/engineio/session.hpp"
+#include "core/transport/http.hpp"
+
+namespace moonwire::engineio {
+
+class EngineSession;
+class WebSocketCarrier;
+
+/// Figures of one reactor's sessions; written there, read anywhere.
+struct EngineStats {
+    Counter opened, closed, refused, upgrades;
+    Counter polling, websocket;  // open now, by transport
+    Counter packets_in, packets_out;
+};
+
+/// Serves `/socket.io/`: checks requests, opens sessions and hands them their requests.
+///
+/// Each reactor has its own table of sessions; a session's id tells its reactor (make_id), and the
+/// transport brings every request there. Sessions are opened and forgotten here and nowhere else.
+class Engine {
+public:
+    Engine(EngineOptions options, std::vector<Reactor*> reactors, SessionListener& listener);
+    ~Engine();
+
+    const EngineOptions& options() const noexcept { return options_; }
+    const EngineStats& stats(unsigned reactor) const { return shards_[reactor]->stats; }
+
+    /// The reactor of the session that the request names, else `current`. Any thread.
+    Reactor& reactor_for(const transport::HttpRequest& request, Reactor& current) const;
+    /// A request below the path, on its reactor.
+    void on_request(std::shared_ptr<transport::HttpExchange> exchange);
+
+    /// Refuses new sessions and closes all there are (the broker drains). Any thread.
+    void shut_down();
+    /// Sessions not yet ended, lingering ones included. Any thread.
+    std::size_t session_count() const noexcept { return sessions_; }
+
+private:
+    friend class EngineSession;
+    friend class WebSocketCarrier;
+    /// What one reactor has; touched only there.
+    struct Shard {
+        Reactor& reactor;
+        std::unordered_map<std::string, std::shared_ptr<EngineSession>> sessions;
+        EngineStats stats;
+    };
+
+    void handshake(const std::shared_ptr<transport::HttpExchange>& exchange);
+    void refuse(transport::HttpExchange& exchange, RequestError error,
+                std::string_view message = {});
+    /// Makes, lists and announces a session; nothing while shutting down. `carrier` is the
+    /// WebSocket of one that starts so.
+    std::shared_ptr<EngineSession> open(Reactor& reactor, const transport::HttpRequest& request,
+                                        std::shared_ptr<WebSocketCarrier> carrier);
+    void forget(EngineSession& session);
+    EngineStats& stats_of(Reactor& reactor) { return shards_[reactor.index()]->stats; }
+
+    const EngineOptions options_;
+    SessionListener& listener_;
+    std::vector<std::unique_ptr<Shard>> shards_;  // by reactor index
+    std::atomic<std::size_t> sessions_{0};
+    std::atomic<bool> shutting_down_{false};
+};
+
+}  // namespace moonwire::engineio

@@ -1,0 +1,282 @@
+#include "core/engineio/engine_session.hpp"
+
+#include <array>
+
+#include "core/base/ids.hpp"
+#include "core/base/log.hpp"
+#include "core/engineio/engine.hpp"
+#include "core/engineio/payload.hpp"
+
+namespace moonwire::engineio {
+namespace {
+
+constexpr std::uint16_t kNormalClosure = 1000;
+
+/// The packets that never change, framed once.
+const Frame& control_frame(PacketType type) {
+    static const std::array<Frame, 7> frames = [] {
+        std::array<Frame, 7> made;
+        for (std::size_t i = 0; i < made.size(); ++i) {
+            const char digit = static_cast<char>('0' + i);
+            made[i] = Frame::text({std::string_view(&digit, 1)});
+        }
+        return made;
+    }();
+    return frames[static_cast<std::size_t>(static_cast<char>(type) - '0')];
+}
+
+}  // namespace
+
+EngineSession::EngineSession(Engine& engine, Reactor& reactor,
+                             std::shared_ptr<const Handshake> handshake,
+                             std::shared_ptr<WebSocketCarrier> carrier)
+    : engine_(engine),
+      reactor_(reactor),
+      id_(make_id(static_cast<unsigned char>(reactor.index()))),
+      handshake_(std::move(handshake)),
+      polling_(engine.options().cors),
+      websocket_(std::move(carrier)),
+      kind_(websocket_ ? TransportKind::websocket : TransportKind::polling) {}
+
+EngineSession::~EngineSession() = default;
+
+std::optional<Duration> EngineSession::latency() const {
+    const std::int64_t ns = latency_ns_.load(std::memory_order_relaxed);
+    if (ns < 0) return std::nullopt;
+    return std::chrono::nanoseconds(ns);
+}
+
+void EngineSession::start() {
+    const EngineOptions& options = engine_.options();
+    const bool upgradable = !websocket_ && options.websocket;
+    queue(Frame::text({"0{\"sid\":\"", id_, "\",\"upgrades\":[", upgradable ? "\"websocket\"" : "",
+                       "],\"pingInterval\":", std::to_string(options.ping_interval.count()),
+                       ",\"pingTimeout\":", std::to_string(options.ping_timeout.count()),
+                       ",\"maxPayload\":", std::to_string(options.max_payload_bytes), "}"}),
+          {});
+    schedule_ping();
+}
+
+void EngineSession::send(const Frame& frame, SendOptions options) {
+    if (state_ != State::open) return;
+    if (options.is_volatile && !(websocket_ ? websocket_->writable() : polling_.has_poll())) return;
+    queue(frame, options);
+}
+
+void EngineSession::queue(const Frame& frame, SendOptions options) {
+    engine_.stats_of(reactor_).packets_out.add();
+    if (websocket_) {
+        websocket_->send(frame, options.coalesce ? transport::Flush::window
+                                                 : transport::Flush::turn);
+        return;
+    }
+    polling_.send(frame);
+    if (polling_.queued_bytes() > engine_.options().send_queue_bytes) {
+        log::warn("slow consumer: a polling client does not fetch what is queued for it",
+                  {{"session", id_},
+                   {"address", handshake_->address},
+                   {"queued_bytes", polling_.queued_bytes()},
+                   {"limit_bytes", engine_.options().send_queue_bytes}});
+        polling_.take_queue();
+        return close(CloseReason::transport_error);
+    }
+    flush_polling_at_turn_end();
+}
+
+void EngineSession::flush_polling_at_turn_end() {
+    if (flush_scheduled_ || !polling_.has_poll()) return;
+    flush_scheduled_ = true;
+    reactor_.at_turn_end([self = shared_from_this()] {
+        self->flush_scheduled_ = false;
+        if (self->state_ == State::open && !self->polling_.empty()) self->polling_.answer();
+    });
+}
+
+void EngineSession::send_control(PacketType type) { queue(control_frame(type), {}); }
+
+void EngineSession::close(CloseReason reason) {
+    if (state_ != State::open) return;
+    drop_probe();
+    reactor_.cancel(heartbeat_);
+    if (websocket_ || reason != CloseReason::forced_close || polling_.has_poll()) {
+        if (websocket_) std::exchange(websocket_, nullptr)->close(kNormalClosure);
+        else polling_.answer("1");
+        leave_table();
+    } else {
+        // The client is between two polls: the next one takes what is left and learns of the end.
+        state_ = State::lingering;
+        heartbeat_ = reactor_.after(engine_.options().close_linger,
+                                    [self = shared_from_this()] { self->leave_table(); });
+    }
+    reactor_.post([handler = std::exchange(handler_, nullptr), reason] {
+        if (handler) handler->on_close(reason);
+    });
+}
+
+void EngineSession::end(CloseReason reason) {
+    if (state_ == State::ended) return;
+    drop_probe();
+    reactor_.cancel(heartbeat_);
+    if (websocket_) std::exchange(websocket_, nullptr)->close(kNormalClosure);
+    else polling_.answer("1");
+    const auto self = shared_from_this();
+    leave_table();
+    if (const auto handler = std::exchange(handler_, nullptr)) handler->on_close(reason);
+}
+
+void EngineSession::leave_table() {
+    state_ = State::ended;
+    engine_.forget(*this);
+}
+
+void EngineSession::on_poll(std::shared_ptr<transport::HttpExchange> exchange) {
+    if (transport() != TransportKind::polling)
+        return engine_.refuse(*exchange, RequestError::bad_request);
+    if (polling_.has_poll()) {
+        transport::HttpResponse response = polling_response(
+            exchange->request(), engine_.options().cors, "text/plain; charset=UTF-8", "");
+        response.status = 400;
+        exchange->respond(std::move(response));
+        return end(CloseReason::transport_error);
+    }
+    exchange->on_abort([weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->end(CloseReason::transport_error);
+    });
+    polling_.poll(std::move(exchange));
+    if (state_ == State::lingering) {
+        reactor_.cancel(heartbeat_);
+        polling_.answer(polling_.empty() ? "6\x1e" "1" : "1");
+        return leave_table();
+    }
+    if (probed_ && polling_.empty()) polling_.send(control_frame(PacketType::noop));
+    if (!polling_.empty()) flush_polling_at_turn_end();
+}
+
+void EngineSession::on_post(transport::HttpExchange& exchange) {
+    if (transport() != TransportKind::polling)
+        return engine_.refuse(exchange, RequestError::bad_request);
+    const auto self = shared_from_this();
+    PayloadReader reader(exchange.request().body);
+    while (!reader.done() && state_ == State::open) {
+        const std::optional<Packet> packet = reader.next();
+        if (!packet) {
+            log::info("closing a session that sent a malformed payload",
+                      {{"session", id_}, {"address", handshake_->address}});
+            engine_.refuse(exchange, RequestError::bad_request);
+            return end(CloseReason::parse_error);
+        }
+        if (packet->type == PacketType::close) {
+            send_control(PacketType::noop);
+            polling_.answer();
+            end(CloseReason::transport_close);
+            break;
+        }
+        on_packet(*packet);
+    }
+    exchange.respond(
+        polling_response(exchange.request(), engine_.options().cors, "text/html", "ok"));
+}
+
+void EngineSession::on_packet(const Packet& packet) {
+    engine_.stats_of(reactor_).packets_in.add();
+    switch (packet.type) {
+        case PacketType::message:
+            if (const auto handler = handler_) handler->on_message(packet.data, packet.binary);
+            return;
+        case PacketType::pong:
+            if (pinged_at_ == TimePoint{}) return;  // unasked for
+            latency_ns_.store(
+                std::chrono::duration_cast<std::chrono::nanoseconds>(reactor_.now() - pinged_at_)
+                    .count(),
+                std::memory_order_relaxed);
+            pinged_at_ = {};
+            reactor_.cancel(heartbeat_);
+            return schedule_ping();
+        case PacketType::ping:  // in protocol 4 the server pings
+            return end(CloseReason::transport_error);
+        case PacketType::close:
+            return end(CloseReason::transport_close);
+        case PacketType::open:
+        case PacketType::upgrade:
+        case PacketType::noop:
+            return;
+    }
+}
+
+bool EngineSession::offer(std::shared_ptr<WebSocketCarrier> carrier) {
+    if (state_ != State::open || websocket_ || probe_) return false;
+    probe_ = std::move(carrier);
+    upgrade_timer_ = reactor_.after(engine_.options().upgrade_timeout,
+                                    [self = shared_from_this()] { self->drop_probe(); });
+    return true;
+}
+
+void EngineSession::on_frame(WebSocketCarrier& carrier, std::string_view payload, bool binary) {
+    if (state_ != State::open) return;
+    const auto self = shared_from_this();
+    const std::optional<Packet> packet =
+        binary ? Packet{PacketType::message, true, payload} : decode_packet(payload);
+    if (&carrier == probe_.get()) return packet ? on_probe_packet(*packet) : drop_probe();
+    if (packet) return on_packet(*packet);
+    log::info("closing a session that sent a malformed packet",
+              {{"session", id_}, {"address", handshake_->address}});
+    end(CloseReason::parse_error);
+}
+
+void EngineSession::on_probe_packet(const Packet& packet) {
+    if (packet.type == PacketType::ping && packet.data == "probe") {
+        static const Frame kPongProbe = Frame::text({"3probe"});
+        probe_->send(kPongProbe, transport::Flush::turn);
+        probed_ = true;
+        if (polling_.has_poll() && polling_.empty()) send_control(PacketType::noop);
+    } else if (packet.type == PacketType::upgrade && probed_) {
+        complete_upgrade();
+    } else {
+        drop_probe();
+    }
+}
+
+void EngineSession::complete_upgrade() {
+    reactor_.cancel(upgrade_timer_);
+    if (polling_.has_poll()) {
+        if (polling_.empty()) polling_.send(control_frame(PacketType::noop));
+        polling_.answer();
+    }
+    websocket_ = std::exchange(probe_, nullptr);
+    probed_ = false;
+    kind_ = TransportKind::websocket;
+    EngineStats& stats = engine_.stats_of(reactor_);
+    stats.upgrades.add();
+    stats.polling.subtract();
+    stats.websocket.add();
+    for (const Frame& frame : polling_.take_queue()) websocket_->send(frame, transport::Flush::turn);
+}
+
+void EngineSession::drop_probe() {
+    reactor_.cancel(upgrade_timer_);
+    probed_ = false;
+    if (probe_) std::exchange(probe_, nullptr)->close(kNormalClosure);
+}
+
+void EngineSession::on_carrier_end(WebSocketCarrier& carrier, transport::WebSocketEnd end_reason) {
+    if (&carrier == probe_.get()) return drop_probe();
+    if (&carrier != websocket_.get()) return;
+    websocket_.reset();
+    end(end_reason == transport::WebSocketEnd::closed ? CloseReason::transport_close
+                                                      : CloseReason::transport_error);
+}
+
+void EngineSession::schedule_ping() {
+    heartbeat_ = reactor_.after(engine_.options().ping_interval,
+                                [self = shared_from_this()] { self->on_ping_due(); });
+}
+
+void EngineSession::on_ping_due() {
+    pinged_at_ = reactor_.now();
+    heartbeat_ = reactor_.after(engine_.options().ping_timeout, [self = shared_from_this()] {
+        self->end(CloseReason::ping_timeout);
+    });
+    send_control(PacketType::ping);
+}
+
+}  // namespace moonwire::engineio

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/engineio/packet.hpp"
+#include "core/engineio/polling_carrier.hpp"
+#include "core/engineio/session.hpp"
+#include "core/engineio/websocket_carrier.hpp"
+
+namespace moonwire::engineio {
+
+class Engine;
+
+/// The session behind the interface: its life, its heartbeat, and which transport carries it.
+///
+/// Owned by its reactor's table in Engine from `open` until it has ended and told its client.
+class EngineSession final : public Session, public std::enable_shared_from_this<EngineSession> {
+public:
+    /// `carrier` for a WebSocket session, none for polling.
+    EngineSession(Engine& engine, Reactor& reactor, std::shared_ptr<const Handshake> handshake,
+                  std::shared_ptr<WebSocketCarrier> carrier);
+    ~EngineSession() override;
+
+    /// Sends the handshake packet and starts the heartbeat.
+    void start();
+    void set_handler(std::shared_ptr<SessionHandler> handler) { handler_ = std::move(handler); }
+
+    const std::string& id() const override { return id_; }
+    std::shared_ptr<const Handshake> handshake() const override { return handshake_; }
+    Reactor& reactor() override { return reactor_; }
+    TransportKind transport() const override { return kind_.load(std::memory_order_relaxed); }
+    std::optional<Duration> latency() const override;
+    void send(const Frame& frame, SendOptions options) override;
+    void close(CloseReason reason) override;
+
+    /// HTTP requests that name this session.
+    void on_poll(std::shared_ptr<transport::HttpExchange> exchange);
+    void on_post(transport::HttpExchange& exchange);
+
+    /// A WebSocket that would take over; false if there is one already.
+    bool offer(std::shared_ptr<WebSocketCarrier> carrier);
+    void on_frame(WebSocketCarrier& carrier, std::string_view payload, bool binary);
+    void on_carrier_end(WebSocketCarrier& carrier, transport::WebSocketEnd end);
+
+private:
+    enum class State : std::uint8_t {
+        open,
+        lingering,  // ended for the layer above; a polling client is still to be told
+        ended,
+    };
+
+    void on_packet(const Packet& packet);
+    void on_probe_packet(const Packet& packet);
+    void complete_upgrade();
+    void drop_probe();
+    void send_control(PacketType type);
+    void queue(const Frame& frame, SendOptions options);
+    void flush_polling_at_turn_end();
+    void schedule_ping();
+    void on_ping_due();
+    /// Ends the session by what the peer or the clock did; called from the loop.
+    void end(CloseReason reason);
+    void leave_table();
+
+    Engine& engine_;
+    Reactor& reactor_;
+    const std::string id_;
+    const std::shared_ptr<const Handshake> handshake_;
+    std::shared_ptr<SessionHandler> handler_;
+    PollingCarrier polling_;
+    std::shared_ptr<WebSocketCarrier> websocket_;
+    std::shared_ptr<WebSocketCarrier> probe_;  // between its opening and `5`
+    std::atomic<TransportKind> kind_;
+    std::atomic<std::int64_t> latency_ns_{-1};
+    State state_ = State::open;
+    bool flush_scheduled_ = false;
+    bool probed_ = false;     // `2probe` came: polls are answered to let the client switch
+    TimerId heartbeat_;       // to the next ping, or to the pong's deadline; then the linger
+    TimerId upgrade_timer_;
+    TimePoint pinged_at_{};
+};
+
+}  // namespace moonwire::engineio
