@@ -1,0 +1,95 @@
+#include "core/server/apps.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <system_error>
+
+#include "core/base/json_text.hpp"
+
+namespace moonwire::server {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kFileName = "moonwire.toml";
+
+bool holds_lua(const fs::path& folder, bool recursively) {
+    std::error_code error;
+    const auto is_lua = [](const fs::directory_entry& entry) {
+        return entry.path().extension() == ".lua" && entry.is_regular_file();
+    };
+    if (recursively) {
+        for (const auto& entry : fs::recursive_directory_iterator(folder, error))
+            if (is_lua(entry)) return true;
+    } else {
+        for (const auto& entry : fs::directory_iterator(folder, error))
+            if (is_lua(entry)) return true;
+    }
+    return false;
+}
+
+/// A command line value as JSON: a number or a boolean stays one.
+std::string as_json(const std::string& text) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_number = error == std::errc() && end == text.data() + text.size() &&
+                           text.find_first_not_of("-0123456789.eE+") == std::string::npos;
+    return is_number || text == "true" || text == "false" ? text : json_string(text);
+}
+
+script::App make_app(const fs::path& folder, std::shared_ptr<const SettingsFile> file,
+                             const Overrides& overrides) {
+    script::App app;
+    app.name = fs::absolute(folder).lexically_normal().filename().string();
+    app.folder = folder;
+    app.setting = std::make_shared<const std::function<std::optional<std::string>(std::string_view)>>(
+        [file = std::move(file), overrides](std::string_view name) -> std::optional<std::string> {
+            const std::string key = "settings." + std::string(name);
+            for (auto it = overrides.rbegin(); it != overrides.rend(); ++it)
+                if (it->first == key) return as_json(it->second);
+            return file->script_setting(name);
+        });
+    return app;
+}
+
+}  // namespace
+
+Result<Configuration> configure(const fs::path& dir, const Overrides& overrides) {
+    std::error_code error;
+    if (!fs::is_directory(dir, error))
+        return Error{"scripts folder \"" + dir.string() + "\" does not exist"};
+
+    auto read = SettingsFile::read(dir / kFileName);
+    if (!read) return read.error();
+    const auto root = std::make_shared<const SettingsFile>(*std::move(read));
+    auto settings = resolve_settings(*root, overrides);
+    if (!settings) return settings.error();
+    Configuration configuration{*std::move(settings), {}};
+
+    std::vector<fs::path> folders;
+    if (holds_lua(dir, false)) {
+        folders.push_back(dir);
+    } else {
+        for (const auto& entry : fs::directory_iterator(dir, error)) {
+            if (entry.is_directory() && !entry.path().filename().string().starts_with('.') &&
+                holds_lua(entry.path(), true))
+                folders.push_back(entry.path());
+        }
+        std::sort(folders.begin(), folders.end());
+    }
+    if (folders.empty()) return Error{"no Lua files in \"" + dir.string() + "\""};
+
+    for (const fs::path& folder : folders) {
+        std::shared_ptr<const SettingsFile> file = root;
+        if (folder != dir) {
+            auto own = SettingsFile::read(folder / kFileName);
+            if (!own) return own.error();
+            if (auto checked = resolve_settings(*own, {}); !checked) return checked.error();
+            file = std::make_shared<const SettingsFile>(*std::move(own));
+        }
+        configuration.apps.push_back(make_app(folder, std::move(file), overrides));
+    }
+    return configuration;
+}
+
+}  // namespace moonwire::server

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "core/base/result.hpp"
+#include "core/script/host.hpp"
+#include "core/server/settings.hpp"
+
+namespace moonwire::server {
+
+/// What `moonwire run DIR` runs: the settings that rule, and the apps with theirs.
+struct Configuration {
+    Settings settings;
+    std::vector<script::App> apps;
+};
+
+/// DIR is one app if Lua files lie directly in it (its moonwire.toml rules); else every folder
+/// directly below it that holds Lua files is an app, DIR/moonwire.toml rules, and of an app's own
+/// file only [settings] counts (the rest is checked all the same).
+Result<Configuration> configure(const std::filesystem::path& dir, const Overrides& overrides);
+
+}  // namespace moonwire::server

@@ -1,0 +1,113 @@
+#include "core/server/broker.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "core/base/log.hpp"
+#include "core/server/stats.hpp"
+
+namespace moonwire::server {
+namespace {
+
+unsigned thread_count(unsigned wanted) {
+    if (wanted > 0) return wanted;
+    return std::clamp(std::thread::hardware_concurrency(), 1u, 255u);
+}
+
+script::HostOptions host_options(const Settings& settings, std::vector<script::App> apps) {
+    script::HostOptions options;
+    options.apps = std::move(apps);
+    options.namespace_memory_bytes = settings.namespace_memory_bytes;
+    return options;
+}
+
+void log_errors(const std::vector<script::LoadError>& errors) {
+    for (const script::LoadError& error : errors) {
+        log::error("script not loaded: " + error.message,
+                   {{"file", error.file}, {"line", error.line}});
+    }
+}
+
+transport::HttpResponse response(unsigned status, std::string type, std::string body) {
+    transport::HttpResponse made;
+    made.status = status;
+    made.headers = {{"content-type", std::move(type)}, {"cache-control", "no-store"}};
+    made.body = std::move(body);
+    return made;
+}
+
+}  // namespace
+
+Broker::Broker(Configuration configuration)
+    : settings_(std::move(configuration.settings)),
+      transport_(settings_.transport, thread_count(settings_.threads)),
+      reactors_(reactors_of(transport_)),
+      sockets_(settings_.socketio, reactors_),
+      engine_(settings_.engine, reactors_, sockets_),
+      scripts_(host_options(settings_, std::move(configuration.apps)), sockets_, reactors_),
+      router_(engine_, scripts_, [this](std::string_view path) { return page(path); }) {}
+
+Broker::~Broker() { stop(); }
+
+std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport) {
+    std::vector<Reactor*> reactors;
+    for (unsigned i = 0; i < transport.reactor_count(); ++i)
+        reactors.push_back(&transport.reactor(i));
+    return reactors;
+}
+
+Result<std::uint16_t> Broker::start() {
+    log_errors(scripts_.load());
+    for (const auto& [name, target] : settings_.aliases) {
+        if (auto added = sockets_.add_alias(name, target); !added) return added.error();
+        if (!sockets_.find(target))
+            log::warn("an alias leads to a namespace that no script serves",
+                      {{"alias", name}, {"target", target}});
+    }
+    transport_.start();
+    auto port = transport_.listen(router_);
+    ready_ = port.has_value();
+    return port;
+}
+
+void Broker::reload() {
+    log::info("reloading scripts");
+    scripts_.reload([](std::vector<script::LoadError> errors) {
+        log_errors(errors);
+        log::info("scripts reloaded", {{"errors", errors.size()}});
+    });
+}
+
+void Broker::drain() {
+    ready_ = false;
+    transport_.stop_accepting();
+    sockets_.shut_down();
+    engine_.shut_down();
+    const TimePoint deadline = Clock::now() + settings_.drain;
+    while (engine_.session_count() > 0 && Clock::now() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (const std::size_t left = engine_.session_count())
+        log::warn("drain ended with sessions left", {{"sessions", left}});
+}
+
+void Broker::stop() {
+    ready_ = false;
+    scripts_.stop();
+    transport_.stop();
+}
+
+std::optional<transport::HttpResponse> Broker::page(std::string_view path) const {
+    if (path == "/healthz") return response(200, "text/plain; charset=UTF-8", "ok\n");
+    if (path == "/readyz") {
+        return ready_ ? response(200, "text/plain; charset=UTF-8", "ready\n")
+                      : response(503, "text/plain; charset=UTF-8", "not ready\n");
+    }
+    if (path == "/stats") {
+        return response(200, "application/json",
+                        stats_json({transport_, engine_, sockets_, scripts_,
+                                    Clock::now() - started_}));
+    }
+    return std::nullopt;
+}
+
+}  // namespace moonwire::server

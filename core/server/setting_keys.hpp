@@ -1,0 +1,31 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/base/result.hpp"
+#include "core/server/settings.hpp"
+
+namespace moonwire::server {
+
+/// A setting's value before its key gives it a meaning. Text from the environment or the command
+/// line is converted by the key.
+using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
+
+/// One key that moonwire.toml may have: its name and what it does to the settings.
+struct SettingKey {
+    std::string_view name;  // "server.port"
+    /// An error says what was expected, without naming key or source.
+    Result<void> (*apply)(Settings&, const SettingValue&);
+};
+
+/// The whole vocabulary but [namespaces] and [settings], whose keys are the user's.
+std::span<const SettingKey> setting_keys();
+const SettingKey* find_setting(std::string_view name);
+/// Named in the documentation, but not in this version.
+bool is_planned_setting(std::string_view name);
+
+}  // namespace moonwire::server

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/log.hpp"
+#include "core/base/result.hpp"
+#include "core/engineio/options.hpp"
+#include "core/socketio/server.hpp"
+#include "core/transport/server.hpp"
+
+namespace moonwire::server {
+
+/// Everything that can be set about a broker, checked and typed.
+struct Settings {
+    transport::TransportOptions transport;
+    engineio::EngineOptions engine;
+    std::vector<std::string> cors_origins;
+    bool cors_credentials = false;
+    socketio::ServerOptions socketio;
+    unsigned threads = 0;  // 0: one a core
+    std::chrono::seconds drain{10};
+    std::size_t namespace_memory_bytes = 256u << 20;
+    log::Level log_level = log::Level::info;
+    log::Format log_format = log::Format::text;
+    bool log_enabled = true;
+    std::map<std::string, std::string> aliases;  // [namespaces]
+};
+
+
+/// Values given on the command line, by dotted key; they win over all else.
+using Overrides = std::vector<std::pair<std::string, std::string>>;
+
+/// One moonwire.toml, parsed, its `${NAME:-default}` replaced from the environment. Immutable: any
+/// thread.
+class SettingsFile {
+public:
+    /// A missing file is an empty one. Errors carry file and line.
+    static Result<SettingsFile> read(const std::filesystem::path& path);
+    SettingsFile();
+    SettingsFile(SettingsFile&&) noexcept;
+    SettingsFile& operator=(SettingsFile&&) noexcept;
+    ~SettingsFile();
+
+    bool exists() const noexcept;
+    /// What a script's `setting(name)` finds under [settings], as JSON text.
+    std::optional<std::string> script_setting(std::string_view name) const;
+
+private:
+    friend Result<Settings> resolve_settings(const SettingsFile&, const Overrides&);
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Defaults, then the file, then MOONWIRE_* variables, then `overrides`. Unknown keys, values of the
+/// wrong type or out of bounds and settings that this version lacks are errors that name the source.
+Result<Settings> resolve_settings(const SettingsFile& file, const Overrides& overrides);
+
+}  // namespace moonwire::server

@@ -1,0 +1,149 @@
+#include "core/server/stats.hpp"
+
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace moonwire::server {
+namespace {
+
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+void member(Writer& out, const char* name, std::uint64_t value) {
+    out.Key(name);
+    out.Uint64(value);
+}
+
+void member(Writer& out, const char* name, double value) {
+    out.Key(name);
+    out.Double(value);
+}
+
+std::uint64_t resident_bytes() {
+    unsigned long long total = 0, resident = 0;
+    if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
+        if (std::fscanf(file, "%llu %llu", &total, &resident) != 2) resident = 0;
+        std::fclose(file);
+    }
+    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+/// One figure, summed over the reactors.
+template <typename Layer, typename Stats>
+std::uint64_t sum(const Layer& layer, unsigned reactors, Counter Stats::*figure) {
+    std::uint64_t total = 0;
+    for (unsigned i = 0; i < reactors; ++i) total += (layer.stats(i).*figure).get();
+    return total;
+}
+
+void write_connections(Writer& out, const StatsSources& sources) {
+    using transport::TransportStats;
+    using engineio::EngineStats;
+    const auto& transport = sources.transport;
+    const auto& engine = sources.engine;
+    const unsigned n = transport.reactor_count();
+
+    out.Key("connections");
+    out.StartObject();
+    member(out, "total", sources.engine.session_count());
+    member(out, "polling", sum(engine, n, &EngineStats::polling));
+    member(out, "websocket", sum(engine, n, &EngineStats::websocket));
+    member(out, "opened", sum(engine, n, &EngineStats::opened));
+    member(out, "closed", sum(engine, n, &EngineStats::closed));
+    member(out, "refused", sum(engine, n, &EngineStats::refused));
+    member(out, "upgrades", sum(engine, n, &EngineStats::upgrades));
+    member(out, "tcp", sum(transport, n, &TransportStats::connections) -
+                           sum(transport, n, &TransportStats::connections_closed));
+    out.EndObject();
+
+    out.Key("traffic");
+    out.StartObject();
+    member(out, "bytes_in", sum(transport, n, &TransportStats::bytes_in));
+    member(out, "bytes_out", sum(transport, n, &TransportStats::bytes_out));
+    member(out, "writes", sum(transport, n, &TransportStats::writes));
+    member(out, "http_requests", sum(transport, n, &TransportStats::http_requests));
+    member(out, "packets_in", sum(engine, n, &EngineStats::packets_in));
+    member(out, "packets_out", sum(engine, n, &EngineStats::packets_out));
+    member(out, "slow_consumers", sum(transport, n, &TransportStats::slow_consumers));
+    out.EndObject();
+}
+
+/// Returns (events in, events out) over all namespaces.
+std::pair<std::uint64_t, std::uint64_t> write_namespaces(Writer& out,
+                                                         const StatsSources& sources) {
+    std::pair<std::uint64_t, std::uint64_t> events;
+    out.Key("namespaces");
+    out.StartArray();
+    for (const auto& nsp : sources.sockets.namespaces()) {
+        const socketio::NamespaceStats& stats = nsp->stats();
+        events.first += stats.events_in.get();
+        events.second += stats.events_out.get();
+        out.StartObject();
+        out.Key("name");
+        out.String(nsp->name().data(), static_cast<rapidjson::SizeType>(nsp->name().size()));
+        member(out, "reactor", std::uint64_t{nsp->reactor().index()});
+        member(out, "sockets", stats.sockets.get());
+        member(out, "rooms", nsp->room_count());
+        member(out, "connects", stats.connects.get());
+        member(out, "refused", stats.refused.get());
+        member(out, "disconnects", stats.disconnects.get());
+        member(out, "events_in", stats.events_in.get());
+        member(out, "events_out", stats.events_out.get());
+        member(out, "acks_in", stats.acks_in.get());
+        member(out, "acks_out", stats.acks_out.get());
+        member(out, "overloaded", stats.overloaded.load(std::memory_order_relaxed));
+        out.EndObject();
+    }
+    out.EndArray();
+    return events;
+}
+
+/// Returns how many handlers failed.
+std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
+    std::uint64_t failed = 0;
+    out.Key("scripts");
+    out.StartArray();
+    for (const script::ScriptStats& stats : sources.scripts.stats()) {
+        failed += stats.handlers_failed;
+        out.StartObject();
+        out.Key("namespace");
+        out.String(stats.name.data(), static_cast<rapidjson::SizeType>(stats.name.size()));
+        member(out, "generation", stats.generation);
+        member(out, "handlers_run", stats.handlers_run);
+        member(out, "handlers_failed", stats.handlers_failed);
+        member(out, "handler_seconds", stats.handler_seconds);
+        member(out, "handler_seconds_max", stats.handler_seconds_max);
+        member(out, "handler_seconds_mean",
+               stats.handlers_run ? stats.handler_seconds / double(stats.handlers_run) : 0.0);
+        member(out, "coroutines", stats.coroutines);
+        member(out, "memory_bytes", std::uint64_t{stats.memory_bytes});
+        out.EndObject();
+    }
+    out.EndArray();
+    return failed;
+}
+
+}  // namespace
+
+std::string stats_json(const StatsSources& sources) {
+    rapidjson::StringBuffer buffer;
+    Writer out(buffer);
+    out.StartObject();
+    out.Key("version");
+    out.String(MOONWIRE_VERSION);
+    member(out, "uptime_seconds", std::chrono::duration<double>(sources.uptime).count());
+    member(out, "reactors", std::uint64_t{sources.transport.reactor_count()});
+    member(out, "resident_bytes", resident_bytes());
+    write_connections(out, sources);
+    const auto [events_in, events_out] = write_namespaces(out, sources);
+    const std::uint64_t errors = write_scripts(out, sources);
+    member(out, "events_in", events_in);
+    member(out, "events_out", events_out);
+    member(out, "errors", errors);
+    out.EndObject();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
+}  // namespace moonwire::server
