@@ -1,0 +1,134 @@
+#include "core/transport/asio_reactor.hpp"
+
+#include <boost/asio/post.hpp>
+#include <exception>
+
+#include "core/base/log.hpp"
+
+namespace moonwire::transport {
+namespace {
+
+constexpr int kHandlersPerTurn = 256;  // so that timers and writes are never starved
+constexpr int kDrainTurns = 1000;      // at stop: what closing set off, but no endless chain
+
+thread_local const AsioReactor* current_reactor = nullptr;
+
+template <typename F>
+void guarded(unsigned reactor, F&& work) {
+    try {
+        work();
+    } catch (const std::exception& error) {
+        log::error("exception in a reactor task", {{"reactor", reactor}, {"what", error.what()}});
+    } catch (...) {
+        log::error("exception in a reactor task", {{"reactor", reactor}});
+    }
+}
+
+}  // namespace
+
+AsioReactor::AsioReactor(unsigned index)
+    : Reactor(index), work_(context_.get_executor()), timer_(context_) {}
+
+AsioReactor::~AsioReactor() {
+    stop();
+    // Destroyed tasks may post and arm in their destructors; one level of that is plenty.
+    for (int i = 0; i < 2; ++i) {
+        std::vector<Task>().swap(inbox_);
+        std::vector<Task>().swap(turn_end_);
+        timers_ = TimerQueue();
+    }
+}
+
+void AsioReactor::start() {
+    thread_ = std::thread([this] { loop(); });
+}
+
+void AsioReactor::stop() {
+    if (!thread_.joinable()) return;
+    stopping_ = true;
+    boost::asio::post(context_, [] {});
+    thread_.join();
+}
+
+bool AsioReactor::is_current() const noexcept { return current_reactor == this; }
+
+void AsioReactor::post(Task task) {
+    bool was_empty;
+    {
+        std::lock_guard lock(inbox_mutex_);
+        was_empty = inbox_.empty();
+        inbox_.push_back(std::move(task));
+    }
+    // Its own thread looks into the inbox before it blocks.
+    if (was_empty && !is_current()) boost::asio::post(context_, [] {});
+}
+
+TimePoint AsioReactor::now() const {
+    if (!now_known_) {
+        now_ = Clock::now();
+        now_known_ = true;
+    }
+    return now_;
+}
+
+void AsioReactor::loop() {
+    current_reactor = this;
+    arm_timer();
+    while (!stopping_.load(std::memory_order_relaxed)) turn(true);
+    for (int i = 0; i < kDrainTurns && turn(false); ++i) {
+    }
+    current_reactor = nullptr;
+}
+
+bool AsioReactor::turn(bool may_block) {
+    const bool block = may_block && turn_end_.empty() && inbox_empty();
+    bool any = false;
+    now_known_ = false;
+    for (int i = 0; i < kHandlersPerTurn; ++i) {
+        bool ran = true;
+        guarded(index(), [&] { ran = (i == 0 && block ? context_.run_one() : context_.poll_one()); });
+        if (!ran) break;
+        any = true;
+    }
+
+    {
+        std::lock_guard lock(inbox_mutex_);
+        batch_.swap(inbox_);
+    }
+    any |= run_batch(batch_);
+    guarded(index(), [&] { timers_.run_due(now()); });
+
+    // What a turn-end task adds belongs to the next turn, which then won't block.
+    batch_.swap(turn_end_);
+    any |= run_batch(batch_);
+    arm_timer();
+    return any;
+}
+
+bool AsioReactor::inbox_empty() {
+    std::lock_guard lock(inbox_mutex_);
+    return inbox_.empty();
+}
+
+bool AsioReactor::run_batch(std::vector<Task>& tasks) {
+    if (tasks.empty()) return false;
+    for (Task& task : tasks) {
+        guarded(index(), [&] { task(); });
+        task = nullptr;
+    }
+    tasks.clear();
+    return true;
+}
+
+void AsioReactor::arm_timer() {
+    // Only ever moved earlier: a cancelled timer costs at most one idle wake-up.
+    const auto next = timers_.next();
+    if (!next || *next >= armed_for_) return;
+    armed_for_ = *next;
+    timer_.expires_at(*next);
+    timer_.async_wait([this](boost::system::error_code error) {
+        if (!error) armed_for_ = TimePoint::max();
+    });
+}
+
+}  // namespace moonwire::transport

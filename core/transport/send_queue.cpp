@@ -1,0 +1,164 @@
+#include "core/transport/send_queue.hpp"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+
+namespace moonwire::transport {
+namespace {
+
+constexpr std::size_t kVectors = 256;      // buffers in one write
+constexpr std::size_t kKeptSlots = 16;     // capacity that an idle queue may keep
+
+}  // namespace
+
+SendQueue::~SendQueue() { close(); }
+
+void SendQueue::push(SharedBytes bytes, Flush flush) {
+    if (sealed_ || failing_ || bytes.empty()) return;
+    // A burst within one turn is no slow consumer: give the kernel its chance first.
+    if (queued_bytes_ + bytes.size() > limit_bytes_ && !blocked_) write();
+    if (failing_) return;
+    if (queued_bytes_ + bytes.size() > limit_bytes_) {
+        fail(Failure::overflow);
+        return;
+    }
+    queued_bytes_ += bytes.size();
+    slots_.push_back(std::move(bytes));
+    if (blocked_ || scheduled_) return;
+    const TimePoint due = last_write_ + worker_.options.coalesce_window;
+    if (flush == Flush::turn || due <= worker_.reactor.now()) {
+        schedule();
+    } else if (!timer_) {
+        set_timer(due);
+    }
+}
+
+void SendQueue::notify_when_sent() {
+    notify_ = true;
+    if (!blocked_) schedule();
+}
+
+void SendQueue::schedule() {
+    if (scheduled_) return;
+    scheduled_ = true;
+    worker_.flushes.add(*this);
+}
+
+void SendQueue::flush() {
+    scheduled_ = false;
+    if (!failing_ && !blocked_) write();
+    if (failing_) {
+        const auto hold = owner_.hold();
+        owner_.on_send_failed(failure_);
+        close();
+    } else if (notify_ && empty()) {
+        const auto hold = owner_.hold();
+        notify_ = false;
+        owner_.on_sent();
+    }
+}
+
+void SendQueue::write() {
+    cancel_timer();
+    std::array<iovec, kVectors> vectors;
+    while (head_ < slots_.size()) {
+        std::size_t count = 0;
+        std::size_t offered = 0;
+        for (std::size_t i = head_; i < slots_.size() && count < kVectors; ++i, ++count) {
+            const std::size_t skip = i == head_ ? head_offset_ : 0;
+            vectors[count].iov_base = const_cast<char*>(slots_[i].data() + skip);
+            vectors[count].iov_len = slots_[i].size() - skip;
+            offered += vectors[count].iov_len;
+        }
+        msghdr message{};
+        message.msg_iov = vectors.data();
+        message.msg_iovlen = count;
+        const ssize_t sent =
+            ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR) continue;
+        worker_.stats.writes.add();
+        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+            fail(Failure::error);
+            return;
+        }
+        const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+        worker_.stats.bytes_out.add(taken);
+        consume(taken);
+        last_write_ = worker_.reactor.now();
+        if (taken < offered) {
+            wait_writable();
+            return;
+        }
+    }
+}
+
+void SendQueue::consume(std::size_t bytes) {
+    queued_bytes_ -= bytes;
+    while (bytes > 0) {
+        const std::size_t left = slots_[head_].size() - head_offset_;
+        if (bytes < left) {
+            head_offset_ += bytes;
+            break;
+        }
+        bytes -= left;
+        head_offset_ = 0;
+        slots_[head_++] = SharedBytes();
+    }
+    if (head_ == slots_.size()) {
+        slots_.clear();
+        if (slots_.capacity() > kKeptSlots) slots_.shrink_to_fit();
+        head_ = 0;
+    } else if (head_ > 64 && head_ > slots_.size() / 2) {
+        // A peer that reads slowly but steadily never empties the queue: drop the written part.
+        slots_.erase(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(head_));
+        head_ = 0;
+    }
+}
+
+void SendQueue::wait_writable() {
+    blocked_ = true;
+    set_timer(worker_.reactor.now() + worker_.options.write_timeout);
+    socket_.async_wait(Socket::wait_write,
+                       [this, hold = owner_.hold()](boost::system::error_code error) {
+                           if (error || !blocked_) return;
+                           blocked_ = false;
+                           cancel_timer();
+                           flush();
+                       });
+}
+
+void SendQueue::fail(Failure failure) {
+    failing_ = true;
+    failure_ = failure;
+    schedule();
+}
+
+void SendQueue::set_timer(TimePoint when) {
+    timer_ = worker_.reactor.after(when - worker_.reactor.now(), [this] {
+        timer_ = {};
+        if (blocked_) fail(Failure::timeout);
+        else schedule();
+    });
+}
+
+void SendQueue::cancel_timer() {
+    if (timer_) worker_.reactor.cancel(std::exchange(timer_, {}));
+}
+
+void SendQueue::close() {
+    cancel_timer();
+    if (scheduled_) worker_.flushes.remove(*this);
+    scheduled_ = false;
+    blocked_ = false;
+    notify_ = false;
+    sealed_ = true;
+    failing_ = false;
+    slots_.clear();
+    slots_.shrink_to_fit();
+    head_ = head_offset_ = queued_bytes_ = 0;
+}
+
+}  // namespace moonwire::transport

@@ -1,0 +1,190 @@
+#include "core/transport/websocket_connection.hpp"
+
+#include <algorithm>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <utility>
+
+#include "core/base/log.hpp"
+#include "core/transport/http_message.hpp"
+
+namespace moonwire::transport {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+namespace websocket = boost::beast::websocket;
+
+constexpr std::size_t kReadStep = 64 * 1024;
+/// Beast insists on a Server header; an empty one is taken out again.
+constexpr std::string_view kEmptyServer = "Server: \r\n";
+constexpr unsigned char kCloseFrame = 0x88;
+
+}  // namespace
+
+void SendStream::enqueue(SharedBytes bytes) {
+    const bool ends = !in_handshake_ && static_cast<unsigned char>(*bytes.data()) == kCloseFrame;
+    const auto server = in_handshake_ ? bytes.view().find(kEmptyServer) : std::string_view::npos;
+    in_handshake_ = false;
+    if (server != std::string_view::npos)
+        bytes = SharedBytes::concat({bytes.view().substr(0, server),
+                                     bytes.view().substr(server + kEmptyServer.size())});
+    queue_.push(std::move(bytes), Flush::turn);
+    if (ends) queue_.seal();  // RFC 6455 section 5.5.1: nothing follows a close frame
+}
+
+void WebSocketConnection::start(Worker& worker, Link link, const HttpRequest& request,
+                                std::shared_ptr<WebSocketHandler> handler, const Headers& headers,
+                                std::string input) {
+    auto connection = std::make_shared<WebSocketConnection>(worker, std::move(link),
+                                                            std::move(handler), std::move(input));
+    connection->enter();
+    worker.stats.websockets.add();
+    connection->accept(request, headers);
+}
+
+WebSocketConnection::WebSocketConnection(Worker& worker, Link link,
+                                         std::shared_ptr<WebSocketHandler> handler,
+                                         std::string input)
+    : Connection(worker, std::move(link), worker.options.send_queue_bytes),
+      handler_(std::move(handler)),
+      stream_(link_.socket, queue_, worker.stats.bytes_in, std::move(input)) {
+    stream_.read_message_max(worker.options.max_message_bytes);
+}
+
+void WebSocketConnection::accept(const HttpRequest& request, const Headers& headers) {
+    http::request<http::empty_body> upgrade(http::verb::get, "/", 11);
+    upgrade.set(http::field::host, "-");
+    upgrade.set(http::field::connection, "upgrade");
+    upgrade.set(http::field::upgrade, "websocket");
+    upgrade.set(http::field::sec_websocket_version, "13");
+    upgrade.set(http::field::sec_websocket_key, request.header("sec-websocket-key"));
+    // Called before async_accept returns, and not again.
+    stream_.set_option(
+        websocket::stream_base::decorator([&headers](websocket::response_type& response) {
+            for (const auto& [name, value] : headers) response.insert(name, one_line(value));
+            response.set(http::field::server, "");
+        }));
+    stream_.async_accept(upgrade, [self = self<WebSocketConnection>()](auto error) {
+        self->on_accepted(error);
+    });
+    stream_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
+}
+
+void WebSocketConnection::on_accepted(boost::system::error_code error) {
+    if (!handler_) return;
+    if (error) {
+        finish(WebSocketEnd::failed, Goodbye::at_once);
+        return;
+    }
+    const auto handler = handler_;
+    handler->on_open(*this);
+    read();
+}
+
+void WebSocketConnection::read() {
+    if (!handler_ || closing_) return;
+    auto done = [self = self<WebSocketConnection>()](auto error, std::size_t bytes) {
+        self->on_read(error, bytes);
+    };
+    if (message_.size() == 0) {
+        stream_.async_read_some(asio::buffer(small_), std::move(done));
+    } else {
+        // Grows with what has come, not with what a header announces.
+        const std::size_t step = std::clamp<std::size_t>(message_.size(), 4096, kReadStep);
+        stream_.async_read_some(message_.prepare(stream_.read_size_hint(step)), std::move(done));
+    }
+}
+
+void WebSocketConnection::on_read(boost::system::error_code error, std::size_t bytes) {
+    if (!handler_) return;
+    if (error) {
+        on_read_failed(error);
+        return;
+    }
+    const bool done = stream_.is_message_done();
+    std::string_view payload(small_.data(), bytes);
+    if (message_.size() > 0) {
+        message_.commit(bytes);
+        payload = {static_cast<const char*>(message_.cdata().data()), message_.size()};
+    } else if (!done && bytes > 0) {
+        asio::buffer_copy(message_.prepare(bytes), asio::buffer(payload));
+        message_.commit(bytes);
+    }
+    if (done) {
+        const auto handler = handler_;
+        if (!closing_) handler->on_message(payload, stream_.got_binary());
+        message_.clear();
+        message_.shrink_to_fit();
+    }
+    read();
+}
+
+void WebSocketConnection::on_read_failed(boost::system::error_code error) {
+    if (error == websocket::error::closed) {
+        finish(WebSocketEnd::closed, Goodbye::linger);
+    } else if (error == websocket::error::message_too_big) {
+        finish(WebSocketEnd::too_large, Goodbye::linger);
+    } else if (error == asio::error::eof) {
+        finish(WebSocketEnd::closed, Goodbye::at_once);
+    } else if (error == asio::error::operation_aborted && closing_) {
+        // The closing handshake took the reading over; on_closed tells how it ended.
+    } else if (error.category() == asio::error::get_system_category()) {
+        finish(WebSocketEnd::failed, Goodbye::at_once);
+    } else {
+        finish(WebSocketEnd::failed, Goodbye::linger);  // a breach of the protocol: it was told
+    }
+}
+
+void WebSocketConnection::send(const Frame& frame, Flush flush) {
+    if (handler_ && !closing_) queue_.push(frame.wire(), flush);
+}
+
+void WebSocketConnection::close(std::uint16_t code) {
+    if (!handler_ || closing_) return;
+    closing_ = true;
+    set_deadline(worker_.options.close_timeout);
+    stream_.async_close(static_cast<websocket::close_code>(code),
+                        [self = self<WebSocketConnection>()](auto error) {
+                            self->on_closed(error);
+                        });
+}
+
+void WebSocketConnection::on_closed(boost::system::error_code error) {
+    if (!error || error == asio::error::eof) finish(WebSocketEnd::closed, Goodbye::linger);
+    else finish(WebSocketEnd::failed, Goodbye::at_once);
+}
+
+void WebSocketConnection::on_deadline() { finish(WebSocketEnd::failed, Goodbye::at_once); }
+
+void WebSocketConnection::on_queue_failed(SendQueue::Failure failure) {
+    if (failure != SendQueue::Failure::overflow) {
+        finish(WebSocketEnd::failed, Goodbye::at_once);
+        return;
+    }
+    worker_.stats.slow_consumers.add();
+    log::warn("slow consumer disconnected: its send queue is over the limit",
+              {{"address", link_.address},
+               {"port", link_.port},
+               {"queued_bytes", queue_.queued_bytes()},
+               {"limit_bytes", worker_.options.send_queue_bytes}});
+    finish(WebSocketEnd::overflow, Goodbye::at_once);
+}
+
+void WebSocketConnection::end_now() {
+    finish(WebSocketEnd::closed, Goodbye::at_once);
+    close_socket();
+}
+
+void WebSocketConnection::finish(WebSocketEnd end, Goodbye goodbye) {
+    if (!handler_) return;
+    const auto hold = shared_from_this();
+    const auto handler = std::exchange(handler_, nullptr);
+    worker_.stats.websockets_closed.add();
+    clear_deadline();
+    if (goodbye == Goodbye::linger) linger();
+    else close_socket();
+    handler->on_close(end);
+}
+
+}  // namespace moonwire::transport

@@ -1,0 +1,181 @@
+#include "core/transport/server.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/transport/client.hpp"
+#include "tests/transport/test_server.hpp"
+
+using namespace moonwire;
+using namespace moonwire::test;
+using namespace std::chrono_literals;
+using transport::TransportStats;
+using transport::WebSocketEnd;
+
+TEST_CASE("port 0 picks a port, and a port in use is an error naming host and port") {
+    TestServer first;
+    first.open();
+    CHECK(first.port != 0);
+    TestServer second;
+    second.options.port = first.port;
+    transport::TransportServer server(second.options, 1);
+    const auto result = server.listen(second);
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().message == "cannot listen on 127.0.0.1:" + std::to_string(first.port) +
+                                        ": Address already in use");
+}
+
+TEST_CASE("a host that is no address of this machine is an error naming it") {
+    TestServer handler;
+    for (const char* host : {"203.0.113.7", "999.999.999.999.invalid"}) {
+        handler.options.host = host;
+        transport::TransportServer server(handler.options, 1);
+        const auto result = server.listen(handler);
+        REQUIRE_FALSE(result.has_value());
+        CHECK(result.error().message.find(std::string(host) + ":0") != std::string::npos);
+    }
+}
+
+TEST_CASE("a host name serves") {
+    TestServer server;
+    server.options.host = "localhost";
+    server.open();
+    CHECK(server.port != 0);
+}
+
+TEST_CASE("connections go round the reactors in turn") {
+    TestServer server(3);
+    std::mutex mutex;
+    std::vector<unsigned> seen(3, 0);
+    server.serve = [&](TestServer::Exchange exchange) {
+        {
+            std::lock_guard lock(mutex);
+            ++seen[exchange->reactor().index()];
+        }
+        exchange->respond({200, {}, "", true});
+    };
+    server.open();
+    for (int i = 0; i < 9; ++i) {
+        Client client(server.port);
+        CHECK(client.get("/").status == 200);
+    }
+    CHECK(seen == std::vector<unsigned>{3, 3, 3});
+    CHECK(wait_until([&] { return server.open_connections() == 0; }));
+}
+
+TEST_CASE("connections over the limit are answered 503, and a place given back is used again") {
+    TestServer server(2);
+    server.options.max_connections = 2;
+    server.open();
+    auto first = std::make_unique<Client>(server.port);
+    Client second(server.port);
+    CHECK(first->get("/").status == 200);
+    CHECK(second.get("/").status == 200);
+    {
+        Client third(server.port);
+        CHECK(third.get("/").status == 503);
+        CHECK(third.ended());
+    }
+    CHECK(server.total(&TransportStats::refused) == 1);
+    first.reset();
+    REQUIRE(wait_until([&] { return server.open_connections() == 1; }));
+    Client fourth(server.port);
+    CHECK(fourth.get("/").status == 200);
+}
+
+TEST_CASE("after stop_accepting nobody new gets in, and who is in stays") {
+    TestServer server;
+    server.open();
+    Client client(server.port);
+    CHECK(client.get("/1").status == 200);
+    server.server->stop_accepting();
+    CHECK(wait_until([&] {
+        try {
+            Client late(server.port);
+            return false;
+        } catch (const std::exception&) {
+            return true;
+        }
+    }));
+    CHECK(client.get("/2").status == 200);
+}
+
+TEST_CASE("stop ends every kind of connection and tells its handler once") {
+    TestServer server(2);
+    auto recorder = std::make_shared<Recorder>();
+    std::atomic<int> waiting{0};
+    std::atomic<int> aborts{0};
+    std::mutex mutex;
+    std::vector<TestServer::Exchange> held;
+    server.serve = [&](TestServer::Exchange exchange) {
+        if (exchange->request().upgrade) {
+            exchange->accept_websocket(recorder, {});
+            return;
+        }
+        exchange->on_abort([&] { ++aborts; });
+        std::lock_guard lock(mutex);
+        held.push_back(std::move(exchange));
+        ++waiting;
+    };
+    server.place = [](const transport::HttpRequest&) { return 1u; };
+    server.open();
+    Client websocket(server.port), polling(server.port), idle(server.port), partial(server.port);
+    REQUIRE(websocket.upgrade().status == 101);
+    polling.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    partial.send("GET / HT");
+    REQUIRE(wait_until([&] { return waiting == 1 && recorder->open; }));
+    server.server->stop();
+    CHECK(websocket.ended());
+    CHECK(polling.ended());
+    CHECK(idle.ended());
+    CHECK(partial.ended());
+    CHECK(recorder->end() == WebSocketEnd::closed);
+    CHECK(recorder->closes() == 1);
+    CHECK(aborts == 1);
+    CHECK(server.open_connections() == 0);
+    held.clear();
+}
+
+TEST_CASE("stop in the midst of traffic between reactors leaves nothing behind") {
+    for (int round = 0; round < 5; ++round) {
+        TestServer server(3);
+        std::atomic<unsigned> next{0};
+        std::atomic<unsigned> served{0};
+        server.place = [&](const transport::HttpRequest&) { return next++ % 3; };
+        server.serve = [&](TestServer::Exchange exchange) {
+            ++served;
+            exchange->respond({200, {}, "", false});
+        };
+        server.open();
+        std::vector<std::unique_ptr<Client>> clients;
+        std::string burst;
+        for (int i = 0; i < 200; ++i) burst += "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        for (int i = 0; i < 10; ++i) {
+            clients.push_back(std::make_unique<Client>(server.port));
+            clients.back()->send(burst);
+        }
+        REQUIRE(wait_until([&] { return served > 100; }));
+        server.server->stop();
+        for (auto& client : clients) client->rest();
+    }
+}
+
+TEST_CASE("a server that never started, or never listened, stops") {
+    TestServer handler;
+    { transport::TransportServer server(handler.options, 2); }
+    {
+        transport::TransportServer server(handler.options, 2);
+        server.start();
+        server.stop();
+        server.stop();
+    }
+    {
+        transport::TransportServer server(handler.options, 0);
+        CHECK(server.reactor_count() == 1);
+        CHECK(server.listen(handler).value() != 0);
+    }
+}
