@@ -11,6 +11,7 @@ namespace moonwire::engineio {
 namespace {
 
 constexpr std::uint16_t kNormalClosure = 1000;
+constexpr std::chrono::seconds kStrayPollGrace{2};
 
 /// The packets that never change, framed once.
 const Frame& control_frame(PacketType type) {
@@ -104,9 +105,8 @@ void EngineSession::close(CloseReason reason) {
         leave_table();
     } else {
         // The client is between two polls: the next one takes what is left and learns of the end.
-        state_ = State::lingering;
-        heartbeat_ = reactor_.after(engine_.options().close_linger,
-                                    [self = shared_from_this()] { self->leave_table(); });
+        farewell_ = polling_.empty() ? "6\x1e" "1" : "1";
+        linger(engine_.options().close_linger);
     }
     reactor_.post([handler = std::exchange(handler_, nullptr), reason] {
         if (handler) handler->on_close(reason);
@@ -122,6 +122,26 @@ void EngineSession::end(CloseReason reason) {
     const auto self = shared_from_this();
     leave_table();
     if (const auto handler = std::exchange(handler_, nullptr)) handler->on_close(reason);
+}
+
+void EngineSession::end_by_client_close() {
+    drop_probe();
+    polling_.take_queue();
+    if (polling_.has_poll()) {
+        polling_.answer("6");
+        return end(CloseReason::transport_close);
+    }
+    // The client's last poll, sent beside the POST on another connection, may still be coming in.
+    farewell_ = "6";
+    linger(kStrayPollGrace);
+    if (const auto handler = std::exchange(handler_, nullptr))
+        handler->on_close(CloseReason::transport_close);
+}
+
+void EngineSession::linger(Duration time) {
+    state_ = State::lingering;
+    reactor_.cancel(heartbeat_);
+    heartbeat_ = reactor_.after(time, [self = shared_from_this()] { self->leave_table(); });
 }
 
 void EngineSession::leave_table() {
@@ -145,7 +165,7 @@ void EngineSession::on_poll(std::shared_ptr<transport::HttpExchange> exchange) {
     polling_.poll(std::move(exchange));
     if (state_ == State::lingering) {
         reactor_.cancel(heartbeat_);
-        polling_.answer(polling_.empty() ? "6\x1e" "1" : "1");
+        polling_.answer(farewell_);
         return leave_table();
     }
     if (probed_ && polling_.empty()) polling_.send(control_frame(PacketType::noop));
@@ -166,9 +186,7 @@ void EngineSession::on_post(transport::HttpExchange& exchange) {
             return end(CloseReason::parse_error);
         }
         if (packet->type == PacketType::close) {
-            send_control(PacketType::noop);
-            polling_.answer();
-            end(CloseReason::transport_close);
+            end_by_client_close();
             break;
         }
         on_packet(*packet);

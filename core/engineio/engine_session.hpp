@@ -64,6 +64,9 @@ private:
     void on_ping_due();
     /// Ends the session by what the peer or the clock did; called from the loop.
     void end(CloseReason reason);
+    void end_by_client_close();
+    /// Ended, but listed until the next poll has been answered with `farewell_`, or for this long.
+    void linger(Duration time);
     void leave_table();
 
     Engine& engine_;
@@ -77,6 +80,7 @@ private:
     std::atomic<TransportKind> kind_;
     std::atomic<std::int64_t> latency_ns_{-1};
     State state_ = State::open;
+    std::string_view farewell_;
     bool flush_scheduled_ = false;
     bool probed_ = false;     // `2probe` came: polls are answered to let the client switch
     TimerId heartbeat_;       // to the next ping, or to the pong's deadline; then the linger

@@ -241,6 +241,20 @@ TEST_CASE("a client's close answers the pending poll with a noop") {
     CHECK(fixture.poll()->response_->status == 400);
 }
 
+TEST_CASE("a poll that arrives just after the client's close is answered, once") {
+    Fixture fixture;
+    fixture.open_polling();
+    fixture.post("1");
+    CHECK(fixture.listener.recorder->closed == std::vector<std::string>{"transport close"});
+    SUBCASE("it comes") {
+        CHECK(fixture.poll()->response_->body == "6");
+        CHECK(fixture.poll()->response_->status == 400);
+    }
+    SUBCASE("it never comes") { fixture.reactor.advance(2s); }
+    CHECK(fixture.engine.session_count() == 0);
+    CHECK(fixture.reactor.pending_timers() == 0);
+}
+
 TEST_CASE("a close by the server waits for the next poll, for a while") {
     Fixture fixture;
     fixture.open_polling();
