@@ -1,0 +1,315 @@
+#include "core/script/json_encode.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <lua.hpp>
+
+#include "core/base/json_text.hpp"
+#include "core/script/json_decode.hpp"
+#include "core/script/utf8.hpp"
+#include "core/script/values.hpp"
+#include "core/script/vm.hpp"
+
+namespace moonwire::script {
+namespace {
+
+constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
+constexpr int kPollInterval = 4096;                    // values between two looks at the hook
+
+void append_number(std::string& out, double value) {
+    std::array<char, 32> text;
+    const auto result =
+        value == std::floor(value) && std::fabs(value) < kExactIntegers
+            ? std::to_chars(text.begin(), text.end(), static_cast<std::int64_t>(value))
+            : std::to_chars(text.begin(), text.end(), value);
+    out.append(text.begin(), result.ptr);
+}
+
+/// Appends a string with its quotes; false if it is not UTF-8.
+bool append_text(std::string& out, std::string_view text) {
+    if (valid_utf8_prefix(text) != text.size()) return false;
+    std::size_t plain = 0;
+    while (plain < text.size()) {
+        const auto c = static_cast<unsigned char>(text[plain]);
+        if (c < 0x20 || c == '"' || c == '\\') break;
+        ++plain;
+    }
+    if (plain != text.size()) {
+        append_json_string(out, text);
+        return true;
+    }
+    out += '"';
+    out += text;
+    out += '"';
+    return true;
+}
+
+bool is_identifier(std::string_view text) {
+    if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;
+    for (const char c : text)
+        if (!(c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+              (c >= 'A' && c <= 'Z')))
+            return false;
+    return true;
+}
+
+/// Walks one value and writes it; within Vm::protect. Stops at the first thing that JSON can't say.
+class Encoder {
+public:
+    Encoder(Encoded& out, BinaryValues binary) : out_(out), binary_(binary) {}
+
+    /// False: `problem` says why, with the path from `root`.
+    bool write(lua_State* state, int index, std::string_view root) {
+        state_ = state;
+        root_ = root;
+        return value(index);
+    }
+    const std::string& problem() const noexcept { return problem_; }
+
+private:
+    struct Step {
+        const void* table;
+        std::string_view key;  // of the member at work; its text is on the Lua stack
+        int element;           // or the element's number
+    };
+
+    bool value(int index) {
+        if (++values_ % kPollInterval == 0 && lua_gethookmask(state_) != 0)
+            return fail("encoding was stopped");
+        switch (lua_type(state_, index)) {
+            case LUA_TNIL: out_.json += "null"; return true;
+            case LUA_TBOOLEAN:
+                out_.json += lua_toboolean(state_, index) ? "true" : "false";
+                return true;
+            case LUA_TNUMBER: return number(lua_tonumber(state_, index));
+            case LUA_TSTRING: {
+                std::size_t length = 0;
+                const char* text = lua_tolstring(state_, index, &length);
+                return fits(length) &&
+                       (append_text(out_.json, {text, length}) || fail("string is not UTF-8"));
+            }
+            case LUA_TTABLE: return table(index);
+            default: break;
+        }
+        if (is_null(state_, index)) {
+            out_.json += "null";
+            return true;
+        }
+        if (const SharedBytes* bytes = to_bytes(state_, index)) return binary(*bytes);
+        return fail(std::string("a ") + luaL_typename(state_, index) + " is not data");
+    }
+
+    bool number(double value) {
+        if (std::isnan(value)) return fail("NaN");
+        if (std::isinf(value)) return fail("infinity");
+        append_number(out_.json, value);
+        return true;
+    }
+
+    bool binary(const SharedBytes& bytes) {
+        if (binary_ == BinaryValues::refused) return fail("binary value in plain JSON");
+        out_.json += R"({"_placeholder":true,"num":)";
+        append_number(out_.json, static_cast<double>(out_.attachments.size()));
+        out_.json += '}';
+        out_.attachments.push_back(bytes);
+        return true;
+    }
+
+    bool table(int index) {
+        luaL_checkstack(state_, 8, "JSON");
+        if (index < 0) index += lua_gettop(state_) + 1;
+        if (depth_ == kMaxJsonDepth) return too_deep(lua_topointer(state_, index));
+        Step& step = path_[static_cast<std::size_t>(depth_)];
+        step = {lua_topointer(state_, index), {}, 0};
+        ++depth_;
+        lua_pushnil(state_);
+        bool good = true;
+        if (!lua_next(state_, index)) out_.json += is_marked_array(state_, index) ? "[]" : "{}";
+        else if (lua_type(state_, -2) == LUA_TNUMBER) good = array(index, step);
+        else if (is_marked_array(state_, index)) good = odd_keys(index);
+        else good = object(index, step);
+        if (good) --depth_;
+        return good;
+    }
+
+    /// The first pair is on the stack. LuaJIT walks a dense array in order; where the walk strays,
+    /// the rest is either elsewhere in the table or not there at all.
+    bool array(int index, Step& step) {
+        out_.json += '[';
+        bool more = true;
+        while (more) {
+            if (lua_type(state_, -2) != LUA_TNUMBER || lua_tonumber(state_, -2) != step.element + 1)
+                break;
+            ++step.element;
+            if (!element(step)) return false;
+            lua_pop(state_, 1);
+            more = lua_next(state_, index) != 0;
+        }
+        if (more) {
+            lua_pop(state_, 2);
+            const int size = dense_size(index);
+            if (size < 0) return odd_keys(index);
+            while (step.element < size) {
+                lua_rawgeti(state_, index, ++step.element);
+                if (!element(step)) return false;
+                lua_pop(state_, 1);
+            }
+        }
+        out_.json += ']';
+        return true;
+    }
+
+    bool element(const Step& step) {
+        if (step.element > 1) out_.json += ',';
+        return fits(0) && value(-1);
+    }
+
+    bool object(int index, Step& step) {
+        char separator = '{';
+        do {
+            if (lua_type(state_, -2) != LUA_TSTRING) return odd_keys(index);
+            std::size_t length = 0;
+            const char* text = lua_tolstring(state_, -2, &length);
+            step.key = {text, length};
+            out_.json += separator;
+            separator = ',';
+            if (!fits(length)) return false;
+            if (!append_text(out_.json, step.key)) return fail("key is not UTF-8");
+            out_.json += ':';
+            if (!value(-1)) return false;
+            lua_pop(state_, 1);
+        } while (lua_next(state_, index));
+        out_.json += '}';
+        return true;
+    }
+
+    /// n when the keys are 1 to n, in any order; else -1.
+    int dense_size(int index) {
+        int count = 0;
+        double largest = 0;
+        lua_pushnil(state_);
+        while (lua_next(state_, index)) {
+            const double key = lua_type(state_, -2) == LUA_TNUMBER ? lua_tonumber(state_, -2) : 0;
+            lua_pop(state_, 1);
+            if (key < 1 || key != std::floor(key)) {
+                lua_pop(state_, 1);
+                return -1;
+            }
+            ++count;
+            largest = std::max(largest, key);
+        }
+        return largest == count ? count : -1;
+    }
+
+    /// Says what is wrong with the keys of the table at `index`, the step at work.
+    bool odd_keys(int index) {
+        bool strings = false, numbers = false;
+        const char* other = nullptr;
+        lua_pushnil(state_);
+        while (lua_next(state_, index)) {
+            lua_pop(state_, 1);
+            if (lua_type(state_, -1) == LUA_TSTRING) strings = true;
+            else if (lua_type(state_, -1) == LUA_TNUMBER) numbers = true;
+            else other = luaL_typename(state_, -1);
+        }
+        --depth_;
+        if (other) return fail(std::string("a key is a ") + other);
+        if (strings && numbers) return fail("keys are both names and numbers");
+        if (strings) return fail("a marked array has names for keys");
+        return fail("array with holes, or not from 1");
+    }
+
+    bool too_deep(const void* table) {
+        for (int i = 0; i < depth_; ++i) {
+            int inner = i + 1;
+            while (inner < depth_ && step(inner).table != step(i).table) ++inner;
+            const bool found = inner < depth_ || step(i).table == table;
+            if (!found) continue;
+            depth_ = inner;
+            return fail("cycle: leads back to " + path(i));
+        }
+        return fail("nested deeper than 64 levels");
+    }
+
+    /// What shares subtables without a cycle can still grow without end.
+    bool fits(std::size_t more) {
+        return out_.json.size() + more <= kMaxEncodedBytes || fail("JSON text over 64 MiB");
+    }
+
+    const Step& step(int i) const { return path_[static_cast<std::size_t>(i)]; }
+
+    std::string path(int depth) const {
+        std::string text(root_);
+        for (int i = 0; i < depth; ++i) {
+            if (step(i).element != 0) {
+                text += '[' + std::to_string(step(i).element) + ']';
+            } else if (is_identifier(step(i).key)) {
+                text += '.';
+                text += step(i).key;
+            } else {
+                text += '[';
+                append_json_string(text, step(i).key);
+                text += ']';
+            }
+        }
+        return text;
+    }
+
+    bool fail(const std::string& what) {
+        problem_ = path(depth_) + ": " + what;
+        return false;
+    }
+
+    Encoded& out_;
+    const BinaryValues binary_;
+    lua_State* state_ = nullptr;
+    std::string_view root_;
+    std::string problem_;
+    std::uint32_t values_ = 0;
+    int depth_ = 0;
+    std::array<Step, kMaxJsonDepth> path_;
+};
+
+Result<void> encode(lua_State* state, int index, Encoded& out, BinaryValues binary,
+                    std::string_view root) {
+    Encoder encoder(out, binary);
+    bool good = false;
+    if (!lua_istable(state, index)) {
+        good = encoder.write(state, index, root);  // nothing here can raise
+    } else {
+        lua_pushvalue(state, index);
+        const Result<int> done = Vm::protect(state, 1, [&](lua_State* inner) {
+            good = encoder.write(inner, 1, root);
+            return 0;
+        });
+        if (!done) return Error{std::string(root) + ": " + done.error().message};
+    }
+    if (!good) return Error{encoder.problem()};
+    return {};
+}
+
+}  // namespace
+
+Result<void> encode_json(lua_State* state, int index, Encoded& out, BinaryValues binary,
+                         std::string_view root) {
+    return encode(state, index, out, binary, root);
+}
+
+Result<void> encode_json_array(lua_State* state, std::string_view event, int first, int last,
+                               Encoded& out) {
+    out.json += '[';
+    if (!event.empty()) append_json_string(out.json, event);
+    for (int i = first; i <= last; ++i) {
+        if (i != first || !event.empty()) out.json += ',';
+        const std::string root = "$" + std::to_string(i - first + 1);
+        if (auto done = encode(state, i, out, BinaryValues::as_attachments, root); !done)
+            return done;
+    }
+    out.json += ']';
+    return {};
+}
+
+}  // namespace moonwire::script

@@ -1,0 +1,194 @@
+#include "core/script/vm.hpp"
+
+#include <cstdlib>
+#include <lua.hpp>
+#include <new>
+
+#include "core/base/log.hpp"
+#include "core/script/registry.hpp"
+#include "core/script/sandbox.hpp"
+#include "core/script/values.hpp"
+
+namespace moonwire::script {
+namespace {
+
+// LuaJIT has no emergency collection: an allocation over the limit fails even while most of the
+// heap is garbage. A short pause keeps the garbage a small part of it.
+constexpr int kLimitedGcPause = 115, kLimitedGcStepMultiplier = 400;
+// How much memory outside of Lua's heap goes by before the collector is made to work for it.
+constexpr std::size_t kExternalDebtBytes = 256u << 10;
+constexpr std::size_t kGcStepBytes = 1024;  // what LuaJIT takes one step of its collector for
+
+/// The error value as text; tables speak through __tostring.
+int traceback(lua_State* state) {
+    if (!lua_isstring(state, 1)) {
+        if (luaL_callmeta(state, 1, "__tostring") && lua_isstring(state, -1)) {
+            lua_replace(state, 1);
+        } else {
+            lua_pushfstring(state, "(the error is a %s)", luaL_typename(state, 1));
+            lua_replace(state, 1);
+        }
+        lua_settop(state, 1);
+    }
+    luaL_traceback(state, state, lua_tostring(state, 1), 1);
+    return 1;
+}
+
+/// Pops the error that lua_pcall or lua_load left.
+Error take_error(lua_State* state) {
+    std::size_t length = 0;
+    const char* text =
+        lua_type(state, -1) == LUA_TSTRING ? lua_tolstring(state, -1, &length) : nullptr;
+    Error error{text ? std::string(text, length)
+                     : std::string("the error is a ") + luaL_typename(state, -1)};
+    lua_pop(state, 1);
+    return error;
+}
+
+int on_panic(lua_State* state) {
+    const char* text = lua_tostring(state, -1);
+    log::error("Lua raised an error outside of a protected call", {{"error", text ? text : "?"}});
+    std::abort();
+}
+
+int open_state(lua_State* state) {
+    lua_pushcfunction(state, traceback);
+    lua_rawseti(state, LUA_REGISTRYINDEX, kTracebackKey);
+    register_values(state);
+    open_sandbox(state);
+    return 0;
+}
+
+}  // namespace
+
+Vm::Vm(std::size_t memory_limit_bytes) {
+    state_ = lua_newstate(&Vm::allocate, this);
+    if (!state_) throw std::bad_alloc();
+    lua_atpanic(state_, on_panic);
+    luaJIT_setmode(state_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    const int status = lua_cpcall(
+        state_,
+        [](lua_State* state) {
+            lua_pushcfunction(state, &Vm::trampoline);
+            lua_rawseti(state, LUA_REGISTRYINDEX, kTrampolineKey);
+            return open_state(state);
+        },
+        nullptr);
+    if (status != 0) {
+        const Error error = take_error(state_);
+        log::error("a Lua state did not open", {{"error", error.message}});
+        lua_close(state_);
+        throw std::bad_alloc();
+    }
+    lua_gc(state_, LUA_GCCOLLECT, 0);
+    if (memory_limit_bytes != 0) {
+        lua_gc(state_, LUA_GCSETPAUSE, kLimitedGcPause);
+        lua_gc(state_, LUA_GCSETSTEPMUL, kLimitedGcStepMultiplier);
+        limit_ = memory_bytes() + memory_limit_bytes;
+    }
+}
+
+Vm::~Vm() { lua_close(state_); }
+
+Vm& Vm::of(lua_State* state) {
+    void* self = nullptr;
+    lua_getallocf(state, &self);
+    return *static_cast<Vm*>(self);
+}
+
+void* Vm::allocate(void* self, void* block, std::size_t old_size, std::size_t new_size) {
+    Vm& vm = *static_cast<Vm*>(self);
+    if (!block) old_size = 0;
+    if (new_size == 0) {
+        std::free(block);
+        vm.allocated_ -= old_size;
+        return nullptr;
+    }
+    if (new_size > old_size && vm.over_limit(new_size - old_size)) {
+        vm.refused_ = true;
+        return nullptr;
+    }
+    void* moved = std::realloc(block, new_size);
+    // Lua counts on shrinking never to fail.
+    if (!moved) return new_size <= old_size ? block : nullptr;
+    vm.allocated_ = vm.allocated_ - old_size + new_size;
+    return moved;
+}
+
+void Vm::charge(lua_State* state, std::size_t bytes) {
+    if (over_limit(bytes)) lua_gc(state, LUA_GCCOLLECT, 0);
+    if (over_limit(bytes)) {
+        refused_ = true;
+        luaL_error(state, "not enough memory");
+    }
+    external_ += bytes;
+    external_debt_ += bytes;
+    if (external_debt_ < kExternalDebtBytes) return;
+    // The collector's pace knows Lua's own memory only: it is made to walk as if this were its.
+    for (std::size_t step = external_debt_ / kGcStepBytes; step > 0; --step)
+        if (lua_gc(state, LUA_GCSTEP, 0) != 0) break;
+    external_debt_ = 0;
+}
+
+void Vm::collect_after_refusal(lua_State* state) {
+    if (!refused_) return;
+    refused_ = false;
+    lua_gc(state, LUA_GCCOLLECT, 0);
+}
+
+Result<void> Vm::push_environment() {
+    auto pushed = protect(state_, 0, [](lua_State* state) {
+        push_sandbox(state);
+        return 1;
+    });
+    if (!pushed) return pushed.error();
+    return {};
+}
+
+Result<void> Vm::load(std::string_view source, const std::string& path, int environment_index) {
+    if (environment_index < 0) environment_index += lua_gettop(state_) + 1;
+    const std::string name = !path.empty() && path[0] == '@' ? path : "@" + path;
+    if (luaL_loadbufferx(state_, source.data(), source.size(), name.c_str(), "t") != 0)
+        return take_error(state_);
+    lua_pushvalue(state_, environment_index);
+    lua_setfenv(state_, -2);
+    return {};
+}
+
+Result<void> Vm::call(int arguments, int results) {
+    const int function = lua_gettop(state_) - arguments;
+    if (refused_) {
+        const auto collected = protect(state_, 0, [](lua_State*) { return 0; });
+        if (!collected) {
+            lua_settop(state_, function - 1);
+            return collected.error();
+        }
+    }
+    lua_rawgeti(state_, LUA_REGISTRYINDEX, kTracebackKey);
+    lua_insert(state_, function);
+    const int status = lua_pcall(state_, arguments, results, function);
+    lua_remove(state_, function);
+    if (status != 0) return take_error(state_);
+    return {};
+}
+
+Result<int> Vm::protect_erased(lua_State* state, int arguments, ErasedBody body, void* data) {
+    Vm& vm = of(state);
+    const int base = lua_gettop(state) - arguments;
+    lua_rawgeti(state, LUA_REGISTRYINDEX, kTrampolineKey);
+    lua_insert(state, base + 1);
+    vm.pending_body_ = body;
+    vm.pending_data_ = data;
+    if (lua_pcall(state, arguments, LUA_MULTRET, 0) != 0) return take_error(state);
+    return lua_gettop(state) - base;
+}
+
+int Vm::trampoline(lua_State* state) {
+    Vm& vm = of(state);
+    const ErasedBody body = vm.pending_body_;
+    void* const data = vm.pending_data_;
+    vm.collect_after_refusal(state);
+    return body(state, data);
+}
+
+}  // namespace moonwire::script
