@@ -12,6 +12,7 @@ enum RegistryKey : int {
     kArrayMetatableKey,
     kBytesMetatableKey,
     kSchemaMetatableKey,
+    kGeoIndexMetatableKey,
 };
 
 }  // namespace moonwire::script
