@@ -302,6 +302,24 @@ int to_text(lua_State* state) {
     return 1;
 }
 
+/// schema.check(S, value) -> value, or nil and {path, message, rule}: for handlers that answer a bad
+/// payload in their own way.
+int check(lua_State* state) {
+    if (!is_schema(state, 1)) luaL_argerror(state, 1, "a schema expected");
+    lua_settop(state, 2);
+    const std::optional<SchemaError> error = check_schema(state, 1, 2);
+    if (!error) return 1;
+    lua_pushnil(state);
+    lua_createtable(state, 0, 3);
+    for (const auto& [name, text] : {std::pair("path", &error->path),
+                                     std::pair("message", &error->message),
+                                     std::pair("rule", &error->rule)}) {
+        lua_pushlstring(state, text->data(), text->size());
+        lua_setfield(state, -2, name);
+    }
+    return 2;
+}
+
 }  // namespace
 
 void push_schema_module(lua_State* state) {
@@ -316,7 +334,9 @@ void push_schema_module(lua_State* state) {
         lua_setfield(state, -2, "__metatable");
         lua_rawseti(state, LUA_REGISTRYINDEX, kSchemaMetatableKey);
     }
-    lua_createtable(state, 0, static_cast<int>(std::size(kConstructors)));
+    lua_createtable(state, 0, static_cast<int>(std::size(kConstructors)) + 1);
+    lua_pushcfunction(state, check);
+    lua_setfield(state, -2, "check");
     for (const auto& constructor : kConstructors) {
         lua_pushinteger(state, static_cast<int>(constructor.kind));
         lua_pushcclosure(state, construct, 1);
