@@ -14,10 +14,11 @@ namespace moonwire::script {
 /// Deepest nesting accepted either way.
 inline constexpr int kMaxJsonDepth = 64;
 
-/// Parses JSON straight onto the Lua stack (RapidJSON's SAX events, no document). Leaves exactly one
-/// value on success, none on failure; the error names the offset. Objects
+/// Parses JSON straight onto the Lua stack (RapidJSON's SAX events, no document). Leaves exactly
+/// one value on success, none on failure; the error names the offset. Objects
 /// `{"_placeholder":true,"num":n}` become attachment n when there are attachments (a bad n is an
-/// error). Integers beyond 2^53 arrive as strings, exact. Runs protected: memory errors are Results.
+/// error). Integers beyond 2^53 arrive as strings, exact. Runs protected: memory errors are
+/// Results.
 Result<void> decode_json(lua_State* state, std::string_view json,
                          std::span<const SharedBytes> attachments = {});
 

@@ -21,10 +21,12 @@ constexpr int kPollInterval = 4096;                    // values between two loo
 
 void append_number(std::string& out, double value) {
     std::array<char, 32> text;
-    const auto result =
-        value == std::floor(value) && std::fabs(value) < kExactIntegers
-            ? std::to_chars(text.begin(), text.end(), static_cast<std::int64_t>(value))
-            : std::to_chars(text.begin(), text.end(), value);
+    std::to_chars_result result{};
+    if (value != std::floor(value)) result = std::to_chars(text.begin(), text.end(), value);
+    else if (std::fabs(value) <= kExactIntegers)
+        result = std::to_chars(text.begin(), text.end(), static_cast<std::int64_t>(value));
+    else  // with an exponent, for the digits would read as an exact integer
+        result = std::to_chars(text.begin(), text.end(), value, std::chars_format::scientific);
     out.append(text.begin(), result.ptr);
 }
 

@@ -14,8 +14,8 @@ namespace moonwire::script {
 ///   schema.number{min=,max=}, schema.integer{min=,max=}, schema.boolean(), schema.any(),
 ///   schema.enum{"a","b"}, schema.one_of{S1,S2}, schema.map(S), schema.optional(S),
 ///   schema.nullable(S), schema.default(S, value), schema.binary(), and
-///   schema.check(S, value) -> value with defaults, or nil, {path=, message=, rule=}; a Lua type error in a constructor is
-///   an error at load with its position.
+///   schema.check(S, value) -> value with defaults, or nil, {path=, message=, rule=}; a Lua type
+///   error in a constructor is an error at load with its position.
 /// A schema value is a userdata owning an immutable tree, checked in C++.
 void push_schema_module(lua_State* state);
 

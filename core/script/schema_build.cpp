@@ -254,6 +254,8 @@ std::size_t weight(const SchemaNode& node) {
     std::size_t bytes = sizeof node + node.pattern.size() + node.default_json.size() +
                         node.children.size() * sizeof(SchemaNode::Child) +
                         node.constants.size() * sizeof(SchemaNode::Constant);
+    for (const auto& constant : node.constants)
+        if (const auto* text = std::get_if<std::string>(&constant)) bytes += text->size();
     for (const auto& field : node.fields) bytes += sizeof field + field.name.size();
     return bytes;
 }
@@ -302,8 +304,8 @@ int to_text(lua_State* state) {
     return 1;
 }
 
-/// schema.check(S, value) -> value, or nil and {path, message, rule}: for handlers that answer a bad
-/// payload in their own way.
+/// schema.check(S, value) -> value, or nil and {path, message, rule}: for handlers that answer a
+/// bad payload in their own way.
 int check(lua_State* state) {
     if (!is_schema(state, 1)) luaL_argerror(state, 1, "a schema expected");
     lua_settop(state, 2);
@@ -311,9 +313,9 @@ int check(lua_State* state) {
     if (!error) return 1;
     lua_pushnil(state);
     lua_createtable(state, 0, 3);
-    for (const auto& [name, text] : {std::pair("path", &error->path),
-                                     std::pair("message", &error->message),
-                                     std::pair("rule", &error->rule)}) {
+    for (const auto& [name, text] :
+         {std::pair("path", &error->path), std::pair("message", &error->message),
+          std::pair("rule", &error->rule)}) {
         lua_pushlstring(state, text->data(), text->size());
         lua_setfield(state, -2, name);
     }

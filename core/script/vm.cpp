@@ -130,10 +130,11 @@ void Vm::charge(lua_State* state, std::size_t bytes) {
     external_debt_ = 0;
 }
 
-void Vm::collect_after_refusal(lua_State* state) {
-    if (!refused_) return;
-    refused_ = false;
-    lua_gc(state, LUA_GCCOLLECT, 0);
+Result<void> Vm::collect_after_refusal() {
+    if (!refused_) return {};
+    const auto collected = protect(state_, 0, [](lua_State*) { return 0; });
+    if (!collected) return collected.error();
+    return {};
 }
 
 Result<void> Vm::push_environment() {
@@ -147,6 +148,7 @@ Result<void> Vm::push_environment() {
 
 Result<void> Vm::load(std::string_view source, const std::string& path, int environment_index) {
     if (environment_index < 0) environment_index += lua_gettop(state_) + 1;
+    if (auto ready = collect_after_refusal(); !ready) return ready;
     const std::string name = !path.empty() && path[0] == '@' ? path : "@" + path;
     if (luaL_loadbufferx(state_, source.data(), source.size(), name.c_str(), "t") != 0)
         return take_error(state_);
@@ -157,12 +159,9 @@ Result<void> Vm::load(std::string_view source, const std::string& path, int envi
 
 Result<void> Vm::call(int arguments, int results) {
     const int function = lua_gettop(state_) - arguments;
-    if (refused_) {
-        const auto collected = protect(state_, 0, [](lua_State*) { return 0; });
-        if (!collected) {
-            lua_settop(state_, function - 1);
-            return collected.error();
-        }
+    if (auto ready = collect_after_refusal(); !ready) {
+        lua_settop(state_, function - 1);
+        return ready;
     }
     lua_rawgeti(state_, LUA_REGISTRYINDEX, kTracebackKey);
     lua_insert(state_, function);
@@ -187,7 +186,10 @@ int Vm::trampoline(lua_State* state) {
     Vm& vm = of(state);
     const ErasedBody body = vm.pending_body_;
     void* const data = vm.pending_data_;
-    vm.collect_after_refusal(state);
+    if (vm.refused_) {
+        vm.refused_ = false;
+        lua_gc(state, LUA_GCCOLLECT, 0);
+    }
     return body(state, data);
 }
 

@@ -75,7 +75,7 @@ private:
     static int trampoline(lua_State* state);
     /// LuaJIT never collects because an allocation failed, so the garbage of what failed would make
     /// the next one fail, too: the next protected call begins with a full collection.
-    void collect_after_refusal(lua_State* state);
+    Result<void> collect_after_refusal();
     static void* allocate(void* self, void* block, std::size_t old_size, std::size_t new_size);
     bool over_limit(std::size_t extra) const noexcept {
         return limit_ != 0 && extra > limit_ - (memory_bytes() < limit_ ? memory_bytes() : limit_);
