@@ -86,7 +86,8 @@ bool AsioReactor::turn(bool may_block) {
     now_known_ = false;
     for (int i = 0; i < kHandlersPerTurn; ++i) {
         bool ran = true;
-        guarded(index(), [&] { ran = (i == 0 && block ? context_.run_one() : context_.poll_one()); });
+        guarded(index(),
+                [&] { ran = (i == 0 && block ? context_.run_one() : context_.poll_one()); });
         if (!ran) break;
         any = true;
     }

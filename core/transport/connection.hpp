@@ -35,13 +35,12 @@ protected:
 
     /// One wait at a time; `on_readable` follows, or `on_deadline`.
     void wait_readable();
-    /// Reads once into the worker's scratch, at most `limit` bytes. Empty and false: would block.
-    /// False and `end`: end of stream or an error.
     struct Received {
-        std::string_view bytes;
-        bool ended = false;
-        bool reset = false;
+        std::string_view bytes;  // in the worker's scratch, until the next read; may be none
+        bool ended = false;      // the peer sends no more
+        bool reset = false;      // and takes no more either
     };
+    /// Reads once, at most `limit` bytes.
     Received receive(std::size_t limit);
 
     void set_deadline(Duration from_now);

@@ -17,7 +17,8 @@ Frame Frame::make(bool binary, std::initializer_list<std::string_view> parts) {
         const int length_bytes = size <= 0xffff ? 2 : 8;
         header[1] = length_bytes == 2 ? 126 : 127;
         for (int i = 0; i < length_bytes; ++i)
-            header[2 + i] = static_cast<unsigned char>(std::uint64_t{size} >> 8 * (length_bytes - 1 - i));
+            header[2 + i] =
+                static_cast<unsigned char>(std::uint64_t{size} >> 8 * (length_bytes - 1 - i));
         header_bytes = static_cast<std::uint8_t>(2 + length_bytes);
     }
 

@@ -21,8 +21,8 @@ void for_each_parameter(std::string_view query, Visit&& visit) {
         query.remove_prefix(std::min(pair.size() + 1, query.size()));
         if (pair.empty()) continue;
         const auto equals = pair.find('=');
-        const auto value = equals == std::string_view::npos ? std::string_view()
-                                                            : pair.substr(equals + 1);
+        const auto value =
+            equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
         if (visit(pair.substr(0, equals), value)) return;
     }
 }

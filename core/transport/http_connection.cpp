@@ -38,6 +38,7 @@ struct HttpConnection::Parcel {
     bool head_request;
     bool keep_alive;
     bool http_1_0;
+    bool input_ended;
 };
 
 HttpConnection::HttpConnection(Worker& worker, Link link)
@@ -73,9 +74,15 @@ void HttpConnection::on_readable() {
 }
 
 void HttpConnection::on_ended() {
-    // A peer that only ended its direction still gets an answer that is already on the way.
-    if (phase_ == Phase::writing) keep_alive_ = false;
-    else abandon();
+    input_ended_ = true;
+    // A peer that only ended its direction still gets what is on the way, and prompt answers to
+    // what it sent ahead; one whose request is left waiting has gone.
+    if (phase_ != Phase::writing) abandon();
+}
+
+void HttpConnection::wait_for_input() {
+    if (input_ended_) linger();
+    else wait_readable();
 }
 
 void HttpConnection::parse() {
@@ -108,7 +115,7 @@ void HttpConnection::parse() {
         if (phase_ == Phase::writing) return;
     }
     if (input_.empty()) input_ = std::string();
-    wait_readable();
+    wait_for_input();
 }
 
 void HttpConnection::on_parser_blocked() {
@@ -137,6 +144,10 @@ void HttpConnection::on_parsed() {
     keep_alive_ = message.keep_alive();
     phase_ = Phase::pending;
     worker_.stats.http_requests.add();
+    if (!http_1_0_ && message.count(http::field::host) != 1) {  // RFC 9112 section 3.2
+        reject(400);
+        return;
+    }
     if (refused_) {
         answer({503, {{"Retry-After", "5"}}, {}, true});
         return;
@@ -145,9 +156,11 @@ void HttpConnection::on_parsed() {
     HttpRequest request = to_request(std::move(message));
     request.remote_address = link_.address;
     request.remote_port = link_.port;
-    Reactor& target = worker_.handler->reactor_for(request, worker_.reactor);
-    if (&target == &worker_.reactor) deliver(std::move(request));
-    else move_to(*worker_.all[target.index()], std::move(request));
+    // First of all the exchange: whatever happens from here on, the request is answered.
+    auto exchange = std::make_shared<Exchange>(self<HttpConnection>(), std::move(request));
+    Reactor& target = worker_.handler->reactor_for(exchange->request(), worker_.reactor);
+    if (&target == &worker_.reactor) deliver(std::move(exchange));
+    else move_to(*worker_.all[target.index()], exchange->take_request());
 }
 
 void HttpConnection::move_to(Worker& target, HttpRequest request) {
@@ -178,7 +191,8 @@ void HttpConnection::move_to(Worker& target, HttpRequest request) {
                   std::move(input_),
                   head_request_,
                   keep_alive_,
-                  http_1_0_};
+                  http_1_0_,
+                  input_ended_};
     target.reactor.post([&target, parcel = std::make_unique<Parcel>(std::move(parcel))] {
         arrive(target, std::move(*parcel));
     });
@@ -201,15 +215,16 @@ void HttpConnection::arrive(Worker& worker, Parcel parcel) {
     connection->keep_alive_ = parcel.keep_alive;
     connection->http_1_0_ = parcel.http_1_0;
     connection->phase_ = Phase::pending;
-    connection->deliver(std::move(parcel.request));
+    connection->input_ended_ = parcel.input_ended;
+    connection->deliver(std::make_shared<Exchange>(connection, std::move(parcel.request)));
 }
 
-void HttpConnection::deliver(HttpRequest request) {
-    auto exchange = std::make_shared<Exchange>(self<HttpConnection>(), std::move(request));
+void HttpConnection::deliver(std::shared_ptr<Exchange> exchange) {
     exchange_ = exchange;
     // Before the handler runs: reading on is how the peer's departure is noticed.
-    if (input_.size() < kPipelinedBytes) wait_readable();
+    if (!input_ended_ && input_.size() < kPipelinedBytes) wait_readable();
     worker_.handler->on_request(std::move(exchange));
+    if (input_ended_ && phase_ == Phase::pending) abandon();
 }
 
 void HttpConnection::answer(const HttpResponse& response) {

@@ -30,8 +30,8 @@ public:
 private:
     friend class Exchange;
     enum class Phase : std::uint8_t {
-        idle,     // between requests
-        head,     // a request has begun
+        idle,  // between requests
+        head,  // a request has begun
         body,
         pending,  // the handler has it
         writing,  // its response is on the way
@@ -52,7 +52,8 @@ private:
     void on_parsed();
     void reject(unsigned status);
     void move_to(Worker& target, HttpRequest request);
-    void deliver(HttpRequest request);
+    void deliver(std::shared_ptr<Exchange> exchange);
+    void wait_for_input();
     void answer(const HttpResponse& response);
     /// For Exchange, which has checked that this is still its request.
     void upgrade(const HttpRequest& request, std::shared_ptr<WebSocketHandler> handler,
@@ -68,6 +69,7 @@ private:
     bool keep_alive_ = true;
     bool http_1_0_ = false;
     bool refused_ = false;
+    bool input_ended_ = false;  // the peer has ended its direction
 };
 
 }  // namespace moonwire::transport

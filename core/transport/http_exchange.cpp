@@ -52,4 +52,9 @@ void Exchange::abort() {
     if (Task task = std::exchange(on_abort_, nullptr)) task();
 }
 
+HttpRequest Exchange::take_request() {
+    connection_ = nullptr;
+    return std::move(request_);
+}
+
 }  // namespace moonwire::transport

@@ -25,6 +25,8 @@ public:
 
     /// The peer has gone.
     void abort();
+    /// The request goes on elsewhere; this exchange is over without an answer.
+    HttpRequest take_request();
 
 private:
     Reactor& reactor_;

@@ -21,7 +21,7 @@ unsigned status_of(boost::system::error_code parser_error);
 
 struct ResponseStyle {
     std::string_view date;
-    bool head = false;        // a HEAD request: the length, but no body
+    bool head = false;  // a HEAD request: the length, but no body
     bool keep_alive = true;
     bool say_keep_alive = false;  // HTTP/1.0 has to be told
 };

@@ -92,12 +92,11 @@ void Listener::on_accepted(boost::system::error_code error, Socket socket, Worke
         Link link{std::move(socket), peer_.address().to_string(), peer_.port(),
                   ConnectionSlot(open_connections_)};
         if (peer_.address().is_v6() && peer_.address().to_v6().is_v4_mapped())
-            link.address = asio::ip::make_address_v4(asio::ip::v4_mapped, peer_.address().to_v6())
-                               .to_string();
-        worker.reactor.post(
-            [&worker, refused, link = std::make_unique<Link>(std::move(link))] {
-                HttpConnection::start(worker, std::move(*link), refused);
-            });
+            link.address =
+                asio::ip::make_address_v4(asio::ip::v4_mapped, peer_.address().to_v6()).to_string();
+        worker.reactor.post([&worker, refused, link = std::make_unique<Link>(std::move(link))] {
+            HttpConnection::start(worker, std::move(*link), refused);
+        });
     }
     accept();
 }

@@ -9,8 +9,8 @@
 namespace moonwire::transport {
 namespace {
 
-constexpr std::size_t kVectors = 256;      // buffers in one write
-constexpr std::size_t kKeptSlots = 16;     // capacity that an idle queue may keep
+constexpr std::size_t kVectors = 256;   // buffers in one write
+constexpr std::size_t kKeptSlots = 16;  // capacity that an idle queue may keep
 
 }  // namespace
 

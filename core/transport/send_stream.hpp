@@ -47,8 +47,8 @@ public:
                 using H = std::decay_t<decltype(handler)>;
                 if (input_.empty()) {
                     socket_.async_read_some(
-                        buffers, CountedRead<H>{std::forward<decltype(handler)>(handler),
-                                                &bytes_in_});
+                        buffers,
+                        CountedRead<H>{std::forward<decltype(handler)>(handler), &bytes_in_});
                     return;
                 }
                 const std::size_t copied =
@@ -65,8 +65,8 @@ public:
         return boost::asio::async_initiate<Handler, void(boost::system::error_code, std::size_t)>(
             [this](auto&& handler, const Buffers& buffers) {
                 SharedBytes bytes = SharedBytes::allocate(boost::asio::buffer_size(buffers));
-                boost::asio::buffer_copy(
-                    boost::asio::buffer(bytes.mutable_data(), bytes.size()), buffers);
+                boost::asio::buffer_copy(boost::asio::buffer(bytes.mutable_data(), bytes.size()),
+                                         buffers);
                 const std::size_t size = bytes.size();
                 enqueue(std::move(bytes));
                 complete(std::forward<decltype(handler)>(handler), size);

@@ -18,16 +18,16 @@ struct TransportOptions {
     std::string host = "0.0.0.0";
     std::uint16_t port = 3000;  // 0: the kernel picks one
     std::size_t max_header_bytes = 16 * 1024;
-    std::size_t max_body_bytes = 1'000'000;     // 413 beyond it
-    std::size_t max_message_bytes = 1'000'000;  // a WebSocket message; 1009 beyond it
-    std::size_t send_queue_bytes = 16 * 1024 * 1024;  // a connection; the slow consumer is cut
-    std::size_t max_connections = 100'000;            // 503 beyond it
-    std::chrono::milliseconds header_timeout{10'000};   // from accept or first byte to headers
-    std::chrono::milliseconds body_timeout{30'000};     // whole body
-    std::chrono::milliseconds idle_timeout{65'000};     // keep-alive, between requests
-    std::chrono::milliseconds write_timeout{30'000};    // no progress on a blocked write
-    std::chrono::milliseconds close_timeout{5'000};     // closing handshake
-    std::chrono::microseconds coalesce_window{1'000};   // Flush::window; 0: a plain flush a turn
+    std::size_t max_body_bytes = 1'000'000;            // 413 beyond it
+    std::size_t max_message_bytes = 1'000'000;         // a WebSocket message; 1009 beyond it
+    std::size_t send_queue_bytes = 16 * 1024 * 1024;   // a connection; the slow consumer is cut
+    std::size_t max_connections = 100'000;             // 503 beyond it
+    std::chrono::milliseconds header_timeout{10'000};  // from accept or first byte to headers
+    std::chrono::milliseconds body_timeout{30'000};    // whole body
+    std::chrono::milliseconds idle_timeout{65'000};    // keep-alive, between requests
+    std::chrono::milliseconds write_timeout{30'000};   // no progress on a blocked write
+    std::chrono::milliseconds close_timeout{5'000};    // closing handshake
+    std::chrono::microseconds coalesce_window{1'000};  // Flush::window; 0: a plain flush a turn
 };
 
 /// Figures of one reactor; written there, read anywhere.

@@ -27,8 +27,8 @@ void SendStream::enqueue(SharedBytes bytes) {
     const auto server = in_handshake_ ? bytes.view().find(kEmptyServer) : std::string_view::npos;
     in_handshake_ = false;
     if (server != std::string_view::npos)
-        bytes = SharedBytes::concat({bytes.view().substr(0, server),
-                                     bytes.view().substr(server + kEmptyServer.size())});
+        bytes = SharedBytes::concat(
+            {bytes.view().substr(0, server), bytes.view().substr(server + kEmptyServer.size())});
     queue_.push(std::move(bytes), Flush::turn);
     if (ends) queue_.seal();  // RFC 6455 section 5.5.1: nothing follows a close frame
 }
@@ -65,9 +65,8 @@ void WebSocketConnection::accept(const HttpRequest& request, const Headers& head
             for (const auto& [name, value] : headers) response.insert(name, one_line(value));
             response.set(http::field::server, "");
         }));
-    stream_.async_accept(upgrade, [self = self<WebSocketConnection>()](auto error) {
-        self->on_accepted(error);
-    });
+    stream_.async_accept(
+        upgrade, [self = self<WebSocketConnection>()](auto error) { self->on_accepted(error); });
     stream_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
 }
 
@@ -144,10 +143,9 @@ void WebSocketConnection::close(std::uint16_t code) {
     if (!handler_ || closing_) return;
     closing_ = true;
     set_deadline(worker_.options.close_timeout);
-    stream_.async_close(static_cast<websocket::close_code>(code),
-                        [self = self<WebSocketConnection>()](auto error) {
-                            self->on_closed(error);
-                        });
+    stream_.async_close(
+        static_cast<websocket::close_code>(code),
+        [self = self<WebSocketConnection>()](auto error) { self->on_closed(error); });
 }
 
 void WebSocketConnection::on_closed(boost::system::error_code error) {

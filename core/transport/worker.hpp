@@ -68,7 +68,7 @@ struct Worker {
     const std::vector<std::unique_ptr<Worker>>& all;  // by reactor index
     HttpHandler* handler = nullptr;                   // set before the first connection
     TransportStats stats;
-    bool closing = false;  // connections that still arrive are closed
+    bool closing = false;                 // connections that still arrive are closed
     std::array<char, 64 * 1024> scratch;  // where a read lands before its connection keeps anything
     FlushList flushes{reactor};
     ConnectionSet connections;

@@ -10,9 +10,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 namespace moonwire::test {
 
@@ -128,7 +128,9 @@ std::string Client::rest() {
 
 bool Client::ended() {
     char byte;
-    return input_.empty() && ::recv(fd_, &byte, 1, 0) <= 0 && errno != EAGAIN;
+    if (!input_.empty()) return false;
+    const ssize_t got = ::recv(fd_, &byte, 1, 0);
+    return got == 0 || (got < 0 && errno != EAGAIN);
 }
 
 std::string upgrade_request(std::string_view target, std::string_view extra_headers) {

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <mutex>
+#include <random>
+#include <stdexcept>
 #include <string>
 
 #include "tests/transport/client.hpp"
@@ -98,7 +101,8 @@ TEST_CASE("the handler sees the request as it was sent") {
     };
     server.open();
     Client client(server.port);
-    client.send("PUT /x HTTP/1.1\r\nHost: h\r\nX-Mixed-Case: Value\r\nContent-Length: 5\r\n\r\nhello");
+    client.send(
+        "PUT /x HTTP/1.1\r\nHost: h\r\nX-Mixed-Case: Value\r\nContent-Length: 5\r\n\r\nhello");
     const auto response = client.response();
     CHECK(response.status == 201);
     CHECK(response.header("x-a") == "b");
@@ -236,8 +240,10 @@ TEST_CASE("what is not HTTP is answered 400 and the connection closed") {
     TestServer server;
     server.open();
     for (std::string garbage :
-         {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), std::string("hello\r\n\r\n"),
-          std::string("GET / HTTP/1.1\r\nno colon\r\n\r\n"), std::string(300, '\xff'),
+         {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11),
+          std::string("hello\r\n\r\n"), std::string("GET / HTTP/1.1\r\nno colon\r\n\r\n"),
+          std::string("GET / HTTP/1.1\r\n\r\n"),
+          std::string("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), std::string(300, '\xff'),
           std::string("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"),
           std::string("POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"),
           std::string("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")}) {
@@ -249,6 +255,29 @@ TEST_CASE("what is not HTTP is answered 400 and the connection closed") {
     Client version(server.port);
     version.send("GET / HTTP/3.7\r\n\r\n");
     CHECK(version.response().status >= 400);
+}
+
+TEST_CASE("requests damaged at random neither stop the server nor leave connections behind") {
+    TestServer server;
+    server.options.close_timeout = 50ms;
+    server.options.header_timeout = 50ms;
+    server.options.body_timeout = 50ms;
+    server.open();
+    std::mt19937 random(1);
+    for (int round = 0; round < 300; ++round) {
+        std::string request =
+            "POST /a?b=c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n"
+            "5;e=f\r\nhello\r\n0\r\nT: u\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        for (int i = 0; i < 3; ++i)
+            request[random() % request.size()] = static_cast<char>(random());
+        Client client(server.port);
+        client.send(request.substr(0, random() % (2 * request.size())));
+        client.end_sending();
+        client.rest();
+    }
+    Client client(server.port);
+    CHECK(client.get("/alive").body == "/alive");
+    CHECK(wait_until([&] { return server.open_connections() <= 1; }));
 }
 
 TEST_CASE("a client that asks first gets 100 Continue, one that doesn't wait gets none") {
@@ -273,6 +302,7 @@ TEST_CASE("a slow head or body is answered 408, a silent connection is closed") 
     server.options.header_timeout = 50ms;
     server.options.body_timeout = 50ms;
     server.options.idle_timeout = 50ms;
+    server.options.close_timeout = 50ms;  // for clients that don't close either
     server.open();
     Client head(server.port);
     head.send("GET / HTT");
@@ -328,6 +358,12 @@ TEST_CASE("a peer that ends its direction with its request still gets a prompt a
     client.end_sending();
     CHECK(client.response().body == "/half");
     CHECK(client.ended());
+    Client ahead(server.port);
+    for (int i = 0; i < 3; ++i)
+        ahead.send("GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    ahead.end_sending();
+    for (int i = 0; i < 3; ++i) CHECK(ahead.response().body == "/" + std::to_string(i));
+    CHECK(ahead.ended());
     Client partial(server.port);
     partial.send("GET /half HTTP/1.1\r\nHo");
     partial.end_sending();
@@ -340,10 +376,15 @@ TEST_CASE("an exchange that nobody answers answers 500, and one dropped answers 
         if (exchange->request().path() == "/drop") exchange->drop();
         if (exchange->request().path() == "/throw") throw std::runtime_error("handler failed");
     };
+    server.place = [](const transport::HttpRequest& request) -> unsigned {
+        if (request.path() == "/lost") throw std::runtime_error("no place");
+        return 0;
+    };
     server.open();
     Client client(server.port);
     CHECK(client.get("/").status == 500);
     CHECK(client.get("/throw").status == 500);
+    CHECK(client.get("/lost").status == 500);
     CHECK(client.get("/drop").status == 0);
 }
 
@@ -395,7 +436,8 @@ TEST_CASE("a request moves its connection to the reactor that must serve it") {
     server.serve = [&](TestServer::Exchange exchange) {
         const auto& request = exchange->request();
         const unsigned wanted = static_cast<unsigned>(request.target[1] - '0');
-        const bool right = exchange->reactor().index() == wanted && exchange->reactor().is_current();
+        const bool right =
+            exchange->reactor().index() == wanted && exchange->reactor().is_current();
         exchange->respond({right ? 200u : 500u, {}, request.target + request.body, false});
     };
     server.open();
@@ -409,8 +451,8 @@ TEST_CASE("a request moves its connection to the reactor that must serve it") {
     // With input that was read before the move.
     std::string all;
     for (int i = 0; i < 60; ++i)
-        all += "POST /" + std::to_string(i % 3) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n" +
-               std::to_string(10 + i);
+        all += "POST /" + std::to_string(i % 3) +
+               " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n" + std::to_string(10 + i);
     client.send(all);
     for (int i = 0; i < 60; ++i) {
         const auto response = client.response();

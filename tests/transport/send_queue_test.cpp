@@ -85,12 +85,8 @@ TEST_CASE("a waiting frame leaves by itself when the window ends") {
     f.server.open();
     auto client = f.connect();
     for (int round = 0; round < 3; ++round) {
-        f.on_reactor([&](WebSocket& socket) {
-            socket.send(Frame::text({"a"}), Flush::turn);
-        });
-        f.on_reactor([&](WebSocket& socket) {
-            socket.send(Frame::text({"b"}), Flush::window);
-        });
+        f.on_reactor([&](WebSocket& socket) { socket.send(Frame::text({"a"}), Flush::turn); });
+        f.on_reactor([&](WebSocket& socket) { socket.send(Frame::text({"b"}), Flush::window); });
         CHECK(client->frame().payload == "a");
         CHECK(client->frame().payload == "b");
     }
@@ -143,7 +139,8 @@ TEST_CASE("a burst over the limit within one turn is written, not cut, while the
     f.server.open();
     auto client = f.connect();
     f.on_reactor([&](WebSocket& socket) {
-        for (int i = 0; i < 20; ++i) socket.send(Frame::binary(std::string(5000, 'x')), Flush::turn);
+        for (int i = 0; i < 20; ++i)
+            socket.send(Frame::binary(std::string(5000, 'x')), Flush::turn);
     });
     for (int i = 0; i < 20; ++i) REQUIRE(client->frame().payload.size() == 5000);
     CHECK_FALSE(f.recorder->end().has_value());

@@ -1,9 +1,12 @@
 #include "core/transport/server.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -25,8 +28,8 @@ TEST_CASE("port 0 picks a port, and a port in use is an error naming host and po
     transport::TransportServer server(second.options, 1);
     const auto result = server.listen(second);
     REQUIRE_FALSE(result.has_value());
-    CHECK(result.error().message == "cannot listen on 127.0.0.1:" + std::to_string(first.port) +
-                                        ": Address already in use");
+    CHECK(result.error().message ==
+          "cannot listen on 127.0.0.1:" + std::to_string(first.port) + ": Address already in use");
 }
 
 TEST_CASE("a host that is no address of this machine is an error naming it") {
@@ -85,6 +88,32 @@ TEST_CASE("connections over the limit are answered 503, and a place given back i
     REQUIRE(wait_until([&] { return server.open_connections() == 1; }));
     Client fourth(server.port);
     CHECK(fourth.get("/").status == 200);
+}
+
+TEST_CASE("out of descriptors the listener waits, and serves when there are some again") {
+    TestServer server;
+    server.open();
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit low = before;
+    low.rlim_cur = 64;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    std::vector<int> fillers;
+    for (int fd; (fd = ::dup(0)) >= 0;) fillers.push_back(fd);
+    REQUIRE_FALSE(fillers.empty());
+    ::close(fillers.back());
+    fillers.pop_back();
+    Client client(server.port);  // takes the last one; the kernel completes its connection
+    client.send("GET /late HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (int turn = 0; turn < 3; ++turn) {  // by then it has tried
+        std::atomic<bool> passed{false};
+        server.server->reactor(0).post([&] { passed = true; });
+        REQUIRE(wait_until([&] { return passed.load(); }));
+    }
+    CHECK(server.total(&TransportStats::connections) == 0);
+    for (int fd : fillers) ::close(fd);
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(client.response().body == "/late");
 }
 
 TEST_CASE("after stop_accepting nobody new gets in, and who is in stays") {

@@ -64,8 +64,7 @@ private:
 };
 
 /// A WebSocket's handler that keeps what happened, readable from the test's thread.
-class Recorder : public transport::WebSocketHandler,
-                 public std::enable_shared_from_this<Recorder> {
+class Recorder : public transport::WebSocketHandler, public std::enable_shared_from_this<Recorder> {
 public:
     using Message = std::pair<std::string, bool>;
 
@@ -76,9 +75,9 @@ public:
     }
     void on_message(std::string_view payload, bool binary) override {
         if (echo)
-            socket.load()->send(binary ? transport::Frame::binary(payload)
-                                       : transport::Frame::text({payload}),
-                                transport::Flush::turn);
+            socket.load()->send(
+                binary ? transport::Frame::binary(payload) : transport::Frame::text({payload}),
+                transport::Flush::turn);
         if (receiving) receiving(*socket, payload);
         std::lock_guard lock(mutex_);
         messages_.emplace_back(payload, binary);

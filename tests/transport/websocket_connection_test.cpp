@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
 #include <string>
 
 #include "tests/transport/client.hpp"
@@ -19,7 +20,9 @@ using transport::WebSocketEnd;
 namespace {
 
 struct Fixture {
-    explicit Fixture(unsigned threads = 1) : server(threads) { server.serve = recorder->acceptor(); }
+    explicit Fixture(unsigned threads = 1) : server(threads) {
+        server.serve = recorder->acceptor();
+    }
     bool ended_as(WebSocketEnd end) {
         return wait_until([&] { return recorder->end().has_value(); }) && recorder->end() == end;
     }
@@ -89,7 +92,8 @@ TEST_CASE("text and binary messages of every size come through and back") {
     f.server.open();
     Client client(f.server.port);
     REQUIRE(client.upgrade().status == 101);
-    for (std::size_t size : {0, 1, 125, 126, 255, 256, 257, 1535, 1536, 1537, 65535, 65536, 999'999}) {
+    for (std::size_t size :
+         {0, 1, 125, 126, 255, 256, 257, 1535, 1536, 1537, 65535, 65536, 999'999}) {
         for (int opcode : {1, 2}) {
             const std::string payload(size, opcode == 1 ? 't' : '\xfe');
             client.send_frame(opcode, payload);
@@ -128,7 +132,8 @@ TEST_CASE("frames may come one byte at a time, or with the upgrade request") {
     f.recorder->echo = true;
     f.server.open();
     Client client(f.server.port);
-    client.send(upgrade_request() + client_frame(1, "early") + client_frame(2, std::string(3000, 'e')));
+    client.send(upgrade_request() + client_frame(1, "early") +
+                client_frame(2, std::string(3000, 'e')));
     REQUIRE(client.response().status == 101);
     CHECK(client.frame().payload == "early");
     CHECK(client.frame().payload.size() == 3000);
@@ -214,7 +219,10 @@ TEST_CASE("a peer that just goes ends as closed, one that resets as failed") {
     Fixture f;
     f.server.open();
     SUBCASE("closes") {
-        { Client client(f.server.port); REQUIRE(client.upgrade().status == 101); }
+        {
+            Client client(f.server.port);
+            REQUIRE(client.upgrade().status == 101);
+        }
         CHECK(f.ended_as(WebSocketEnd::closed));
     }
     SUBCASE("resets") {
@@ -297,4 +305,29 @@ TEST_CASE("pongs and frames keep the order in which they were written") {
         REQUIRE(pong.opcode == 10);
         REQUIRE(pong.payload == "p" + std::to_string(i));
     }
+}
+
+TEST_CASE("frames damaged at random neither stop the server nor leave connections behind") {
+    Fixture f;
+    f.server.serve = [](TestServer::Exchange exchange) {
+        auto recorder = std::make_shared<Recorder>();
+        recorder->echo = true;
+        exchange->accept_websocket(recorder, {});
+    };
+    f.server.options.close_timeout = 50ms;
+    f.server.open();
+    std::mt19937 random(1);
+    for (int round = 0; round < 200; ++round) {
+        std::string frames = client_frame(1, "hello", false) + client_frame(9, "ping") +
+                             client_frame(0, " world") + client_frame(2, std::string(300, 'b')) +
+                             client_frame(8, "\x03\xe8");
+        for (int i = 0; i < 2; ++i) frames[random() % frames.size()] = static_cast<char>(random());
+        Client client(f.server.port);
+        REQUIRE(client.upgrade().status == 101);
+        client.send(frames);
+        client.end_sending();
+        client.rest();
+    }
+    CHECK(wait_until([&] { return f.server.open_connections() == 0; }));
+    CHECK(f.server.total(&TransportStats::websockets_closed) == 200);
 }
