@@ -58,7 +58,7 @@ Result<void> Server::add(std::string name, Reactor& home,
     if (namespaces_.contains(name) || families_.contains(name) || aliases_.contains(name))
         return Error{"namespace \"" + name + "\" exists already"};
     if (is_family(name)) {
-        families_.emplace(std::move(name), Family{&home, std::move(handler)});
+        families_.emplace(std::move(name), Family{&home, std::move(handler), 0});
     } else {
         auto nsp = std::make_shared<Namespace>(name, std::map<std::string, std::string>{}, home,
                                                std::move(handler), reactors_);
@@ -121,13 +121,11 @@ std::shared_ptr<Namespace> Server::arrive(std::string_view wire_name) {
         return found->second.nsp;
     }
     if (!check_name(name)) return nullptr;
-    for (const auto& [pattern, family] : families_) {
+    for (auto& [pattern, family] : families_) {
         auto params = match(pattern, name);
         if (!params) continue;
-        const auto count = std::count_if(namespaces_.begin(), namespaces_.end(), [&](auto& each) {
-            return each.second.family == pattern;
-        });
-        if (static_cast<std::size_t>(count) >= options_.max_family_members) return nullptr;
+        if (family.members >= options_.max_family_members) return nullptr;
+        ++family.members;
         auto nsp = std::make_shared<Namespace>(std::string(name), *std::move(params), *family.home,
                                                family.handler, reactors_);
         nsp->on_empty([this, weak = std::weak_ptr(nsp)] {
@@ -154,7 +152,9 @@ void Server::forget_if_empty(const std::shared_ptr<Namespace>& nsp) {
     const auto found = namespaces_.find(nsp->name());
     if (found == namespaces_.end() || found->second.nsp != nsp) return;
     const Entry& entry = found->second;
-    if (!entry.family.empty() && entry.arriving == 0 && nsp->empty()) namespaces_.erase(found);
+    if (entry.family.empty() || entry.arriving > 0 || !nsp->empty()) return;
+    --families_.at(entry.family).members;
+    namespaces_.erase(found);
 }
 
 std::shared_ptr<engineio::SessionHandler> Server::on_session(

@@ -68,6 +68,7 @@ private:
     struct Family {
         Reactor* home;
         std::shared_ptr<NamespaceHandler> handler;
+        std::size_t members = 0;
     };
 
     /// The namespace that a client's CONNECT means, made if a family has it. It stays at least
