@@ -1,0 +1,134 @@
+"use strict";
+// A broker of one's own: started on a free port over a folder of scripts, stopped and looked over.
+
+const assert = require("node:assert");
+const { spawn, spawnSync } = require("node:child_process");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { within, until } = require("./wait");
+
+const ROOT = path.resolve(__dirname, "../../..");
+const BINARY = path.resolve(process.env.MOONWIRE_BINARY || path.join(ROOT, "build/moonwire"));
+const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:/;
+const SANITIZED = Boolean(process.env.MOONWIRE_SANITIZED);
+
+/// Variables of the surroundings must not reach the broker's settings.
+function environment(extra = {}) {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("MOONWIRE_"));
+  return { ...Object.fromEntries(kept), ...extra };
+}
+
+/// A temporary folder with a copy of tests/e2e/scripts/<name>, or with the given {path: text}.
+function scriptsFolder(scripts) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moonwire-e2e-"));
+  if (typeof scripts === "string") {
+    fs.cpSync(path.join(__dirname, "../scripts", scripts), folder, { recursive: true });
+  } else {
+    for (const [name, text] of Object.entries(scripts)) {
+      const file = path.join(folder, name);
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, text);
+    }
+  }
+  return folder;
+}
+
+/// Runs a command of the binary to its end: {status, stdout, stderr}.
+function moonwire(args, { env } = {}) {
+  const result = spawnSync(BINARY, args, {
+    env: environment(env), encoding: "utf8", timeout: 60000, cwd: os.tmpdir(),
+  });
+  if (result.error) throw result.error;
+  return result;
+}
+
+class Broker {
+  /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml.
+  static async start({ scripts = "echo", settings = {}, toml, args = [], env, port = 0 } = {}) {
+    const broker = new Broker();
+    broker.folder = scriptsFolder(scripts);
+    if (toml) fs.writeFileSync(path.join(broker.folder, "moonwire.toml"), toml);
+    const sets = Object.entries({ "server.host": "127.0.0.1", ...settings })
+      .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    broker.child = spawn(
+      BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
+      { env: environment(env), stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder });
+    broker.stdout = "";
+    broker.stderr = "";
+    broker.child.stdout.setEncoding("utf8").on("data", (text) => (broker.stdout += text));
+    broker.child.stderr.setEncoding("utf8").on("data", (text) => (broker.stderr += text));
+    broker.exited = new Promise((resolve) => {
+      broker.child.once("close", (code, signal) => resolve({ code, signal }));
+      broker.child.once("error", (error) => resolve({ code: null, signal: error.message }));
+    });
+    // What a failed test leaves running must not hang its suite, nor outlive it.
+    for (const handle of [broker.child, broker.child.stdout, broker.child.stderr]) handle.unref();
+    process.once("exit", broker.kill);
+    try {
+      const line = await Promise.race([
+        until(() => /^listening on (http:\/\/\S+:(\d+))$/m.exec(broker.stdout), "listening line"),
+        broker.exited.then((end) => {
+          throw new Error(`broker ended before it listened: ${JSON.stringify(end)}`);
+        }),
+      ]);
+      broker.url = line[1];
+      broker.port = Number(line[2]);
+    } catch (error) {
+      broker.discard();
+      error.message += `\n${broker.stderr}`;
+      throw error;
+    }
+    return broker;
+  }
+
+  kill = () => this.child.kill("SIGKILL");
+
+  get wsUrl() {
+    return this.url.replace(/^http/, "ws");
+  }
+
+  /// Log lines of a level, for text logs.
+  lines(level) {
+    return this.stderr.split("\n").filter((line) => new RegExp(`^\\S+ ${level} `).test(line));
+  }
+
+  async logged(pattern) {
+    await until(() => pattern.test(this.stderr), `log line ${pattern}; log:\n${this.stderr}`);
+  }
+
+  async stats() {
+    return (await fetch(`${this.url}/stats`)).json();
+  }
+
+  signal(name) {
+    this.child.kill(name);
+  }
+
+  write(name, text) {
+    fs.writeFileSync(path.join(this.folder, name), text);
+  }
+
+  discard() {
+    process.removeListener("exit", this.kill);
+    this.kill();
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /// Ends the broker and judges how it lived: a clean exit, nothing found by a sanitizer, and no
+  /// error in the log but those `expected` (a pattern).
+  async stop({ signal = "SIGTERM", expected } = {}) {
+    try {
+      this.child.kill(signal);
+      const end = await within(this.exited, `exit after ${signal}; log:\n${this.stderr}`);
+      assert.deepStrictEqual(end, { code: 0, signal: null }, `broker's end; log:\n${this.stderr}`);
+      assert.doesNotMatch(this.stderr, SANITIZER);
+      const errors = this.lines("error").filter((line) => !(expected && expected.test(line)));
+      assert.deepStrictEqual(errors, [], `errors in the log:\n${this.stderr}`);
+    } finally {
+      this.discard();
+    }
+  }
+}
+
+module.exports = { Broker, moonwire, scriptsFolder, ROOT, BINARY, SANITIZED };

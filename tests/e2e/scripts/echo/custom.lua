@@ -1,0 +1,3 @@
+local ns = namespace "/custom"
+require "lib.echo"(ns)
+ns:on_connect(function(socket) socket:emit("auth", socket.handshake.auth) end)

@@ -1,0 +1,2 @@
+local ns = namespace "/tenant/:name"
+require "lib.echo"(ns)
