@@ -120,11 +120,11 @@ for (const [mode, how] of Object.entries(MODES)) {
       b.on("vote", (reply) => reply("b"));
       c.on("vote", (reply) => reply("c"));
       const all = await a.emitWithAck("call-room", `jury-${mode}`, 10, "vote");
-      assert.deepStrictEqual(all.replies.flat().sort(), ["a", "b", "c"]);
+      assert.deepStrictEqual(all.replies.sort(), ["a", "b", "c"]);
       assert.strictEqual(all.error, undefined);
       c.off("vote");
       const some = await a.emitWithAck("call-room", `jury-${mode}`, 0.2, "vote");
-      assert.deepStrictEqual(some.replies.flat().sort(), ["a", "b"]);
+      assert.deepStrictEqual(some.replies.sort(), ["a", "b"]);
       assert.strictEqual(some.error, "timeout");
     });
 

@@ -22,6 +22,7 @@ return function(ns)
   ns:on("all", function(socket, ...) ns:emit("said", ...) end)
   ns:on("others", function(socket, ...) socket:broadcast():emit("said", ...) end)
   ns:on("room", function(socket, room, ...) ns:to(room):emit("said", ...) end)
+  ns:on("room-event", function(socket, room, ...) ns:to(room):emit(...) end)
   ns:on("room-others", function(socket, room, ...) socket:to(room):emit("said", ...) end)
   ns:on("except", function(socket, room, ...) ns:except(room):emit("said", ...) end)
 
