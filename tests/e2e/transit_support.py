@@ -43,8 +43,8 @@ async def until(probe, what):
 class Broker:
     """A broker process of one's own on a free port."""
 
-    def __init__(self, folder, settings, toml, env):
-        self.folder, self.settings, self.toml, self.env = folder, settings, toml, env
+    def __init__(self, folder, settings=None, env=None):
+        self.folder, self.settings, self.env = folder, settings or {}, env or {}
         self.log = ""
 
     async def __aenter__(self):
@@ -93,8 +93,8 @@ class Broker:
 
 
 @contextlib.contextmanager
-def app_folder(extra_toml):
-    """A copy of scripts/transit whose moonwire.toml goes on with `extra_toml`."""
+def app_folder(spawner):
+    """A copy of scripts/transit whose [settings.spawner] begins with `spawner`."""
     with tempfile.TemporaryDirectory(prefix="moonwire-transit-") as name:
         folder = pathlib.Path(name) / "transit"
         for path in (ROOT / "scripts/transit").rglob("*"):
@@ -103,14 +103,16 @@ def app_folder(extra_toml):
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_text(path.read_text())
         toml = folder / "moonwire.toml"
-        toml.write_text(toml.read_text() + extra_toml)
+        toml.write_text(re.sub(r"(?m)^\[settings\.spawner\]\n.*\n", f"[settings.spawner]\n{spawner}\n",
+                               toml.read_text()))
         yield folder
 
 
 @contextlib.asynccontextmanager
-async def broker(settings=None, toml="", env=None):
-    with app_folder(toml) as folder:
-        async with Broker(folder, settings or {}, toml, env or {}) as started:
+async def broker(settings=None, env=None, spawner="enabled = false"):
+    """A broker over a copy of the app."""
+    with app_folder(spawner) as folder:
+        async with Broker(folder, settings, env) as started:
             yield started
 
 

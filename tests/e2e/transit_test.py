@@ -3,9 +3,7 @@
 import asyncio
 import datetime
 import math
-import pathlib
 import random
-import re
 import unittest
 import urllib.request
 
@@ -25,11 +23,9 @@ class TransitCase(unittest.IsolatedAsyncioTestCase):
     """Each test has a broker of its own."""
 
     settings = {}
-    toml = ""
-    env = {}
 
     async def asyncSetUp(self):
-        self.broker = await self.enterAsyncContext(broker(self.settings, self.toml, self.env))
+        self.broker = await self.enterAsyncContext(broker(self.settings))
 
     async def open(self, *namespaces, auth=None, **options):
         service = await Service.open(self.broker.url, *namespaces, auth=auth, **options)
@@ -854,7 +850,12 @@ class Reload(TransitCase):
         self.assertEqual(await self.found(service, where, ROUTE), ["r-b", "r-c"])
 
 
-SOURCES = """
+SPAWNER = """
+enabled = true
+time_scale = 7200  # an hour in half a second
+tick_seconds = 0.02
+start_hour = 7
+
 [[settings.spawner.depots]]
 id = "D"
 lat = 40.7128
@@ -870,35 +871,28 @@ path = [[40.7128, -74.006], [40.7306, -73.9866], [40.7589, -73.9851]]
 """
 
 
+def number_of(message):
+    return int(message["data"]["commuter_id"].split("-")[-1])
+
+
 class Spawner(unittest.IsolatedAsyncioTestCase):
-    FAST = {"settings.spawner.enabled": True, "settings.spawner.time_scale": 7200,
-            "settings.spawner.tick_seconds": 0.02, "settings.spawner.start_hour": 7}
-
     async def arrivals(self, count, **settings):
-        """The data of the first `count` arrivals of each kind."""
-        async with broker({**self.FAST, **settings}, SOURCES) as started:
+        """The data of `count` arrivals of each kind from number 20 on, by when surely someone listens."""
+        async with broker(settings, spawner=SPAWNER) as started:
             service = await Service.open(started.url, DEPOT, ROUTE)
-            reservoirs = {}
+            arrived = {}
             for namespace in (DEPOT, ROUTE):
-                query = {"vehicle_id": "V", "depot_id": "D", "seats": 200,
-                         "position": point(40.735, -73.99), "radius": 10000}
-
-                async def enough():
-                    answer = await service.call("vehicle:query_commuters", query, namespace)
-                    found = answer["data"]["commuters"]
-                    numbers = sorted(int(each["commuter_id"].split("-")[-1]) for each in found)
-                    return numbers[count - 1:] and found
-                # Everybody is in reach of the middle if they walk far enough.
-                found = await until(enough, f"{count} arrivals in {namespace}")
-                for each in found:
-                    each.pop("distance", None)
-                found.sort(key=lambda each: int(each["commuter_id"].split("-")[-1]))
-                reservoirs[namespace] = found[:count]
+                await service.expect("commuter:spawned", namespace,
+                                     lambda message: number_of(message) >= 20 + count)
+                arrived[namespace] = [message["data"] for message in
+                                      service.seen("commuter:spawned", namespace)
+                                      if 20 <= number_of(message) < 20 + count]
+                self.assertEqual(len(arrived[namespace]), count)
             await service.close()
-            return reservoirs
+            return arrived
 
     async def test_it_is_off_by_default(self):
-        async with broker({}, SOURCES) as started:
+        async with broker(spawner=SPAWNER.replace("enabled = true", "")) as started:
             service = await Service.open(started.url, SYSTEM)
             await service.send("system:health_check", {})
             report = (await service.expect("system:health_check"))["data"]
@@ -906,49 +900,65 @@ class Spawner(unittest.IsolatedAsyncioTestCase):
             await service.close()
 
     async def test_a_seed_makes_runs_repeat(self):
-        far = {"settings.reservoir.walking_distance": 20000}
-        first, second = await asyncio.gather(*[self.arrivals(30, **far) for _ in range(2)])
-        other = await self.arrivals(30, **far, **{"settings.spawner.seed": 2})
+        settings = {"settings.depot.queue_limit": 20000}
+        first, second, other = [
+            await self.arrivals(30, **settings, **{"settings.spawner.seed": seed}) for seed in (1, 1, 2)]
         self.assertEqual(first, second)
         self.assertNotEqual(first, other)
         self.assertEqual({each["route_id"] for each in first[DEPOT]}, {"1A", "1B"})
         self.assertEqual({each["direction"] for each in first[DEPOT]}, {"outbound"})
         self.assertEqual({each["direction"] for each in first[ROUTE]}, {"outbound", "inbound"})
 
-    async def test_arrivals_are_announced_and_follow_the_rate_of_the_hour(self):
-        # Only from 8 to 9, with 600 an hour: no one before, then about 600 within half a second.
-        profile = "profile = [" + ", ".join("5" if hour == 8 else "0" for hour in range(24)) + "]\n"
-        toml = "[settings.spawner2]\n" + SOURCES  # a table of its own ends the app's [settings.spawner]
-        async with broker(self.FAST, toml) as started:
-            (started.folder / "moonwire.toml")
-        with_profile = SOURCES.replace("[[settings.spawner.depots]]", "[[settings.spawner.depots]]", 1)
-        async with broker({**self.FAST, "settings.depot.queue_limit": 5000}, with_profile,
-                          ) as started:
-            service = await Service.open(started.url, DEPOT)
-            first = await service.expect("commuter:spawned")
-            self.assertEqual((first["type"], first["source"]), ("commuter:spawned", "moonwire"))
-            self.assertEqual(first["data"]["commuter_id"].split("-")[:3], ["spawned", "depot", "D"])
+    async def test_arrivals_are_messages_that_a_vehicle_finds(self):
+        async with broker(spawner=SPAWNER) as started:
+            service = await Service.open(started.url, DEPOT, ROUTE)
+            for namespace in (DEPOT, ROUTE):
+                message = await service.expect("commuter:spawned", namespace)
+                self.assertEqual((message["type"], message["source"]), ("commuter:spawned", "moonwire"))
+                data = message["data"]
+                answer = await service.call("vehicle:query_commuters", {
+                    "vehicle_id": "V", "depot_id": "D", "seats": 200,
+                    "position": data["current_location"]}, namespace)
+                found = {each["commuter_id"]: each for each in answer["data"]["commuters"]}
+                found[data["commuter_id"]].pop("distance", None)
+                self.assertEqual(found[data["commuter_id"]], data)
             await service.close()
-        self.assertTrue(profile)
+
+    async def test_the_rate_follows_the_hour(self):
+        # Five times 120 an hour from 8 to 9, nobody else all day, which lasts 12 s here.
+        profile = ", ".join("5" if hour == 8 else "0" for hour in range(24))
+        async with broker({"settings.depot.queue_limit": 5000},
+                          spawner=f"profile = [{profile}]\n{SPAWNER}") as started:
+            service = await Service.open(started.url, DEPOT, SYSTEM)
+
+            async def ten_o_clock():
+                await service.send("system:health_check", {}, SYSTEM)
+                report = await service.expect("system:health_check", SYSTEM)
+                return report["data"]["uptime_seconds"] > 1.5 and report["data"]
+            waiting = (await until(ten_o_clock, "ten o'clock"))["reservoirs"]["depot"]["waiting"]
+            self.assertGreater(waiting, 600 - 5 * 600 ** 0.5)
+            self.assertLess(waiting, 600 + 5 * 600 ** 0.5)
+            await service.close()
 
     async def test_a_reload_goes_on_where_it_was(self):
-        async with broker(self.FAST, SOURCES) as started:
+        async with broker(spawner=SPAWNER) as started:
             service = await Service.open(started.url, DEPOT)
             await service.expect("commuter:spawned")
             await started.reload()
             last = service.received
             await until(lambda: service.received > last + 10, "more arrivals")
-            numbers = [int(m["data"]["commuter_id"].split("-")[-1])
-                       for m in service.seen("commuter:spawned")]
+            numbers = [number_of(message) for message in service.seen("commuter:spawned")]
             self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
             await service.close()
 
+    async def test_a_full_depot_turns_arrivals_away(self):
+        async with broker({"settings.depot.queue_limit": 5}, spawner=SPAWNER) as started:
+            await started.logged("turned away.*queue_full")
+
     async def test_a_bad_source_is_an_error_at_load(self):
-        bad = SOURCES.replace("per_hour = 60", "per_hour = -1")
-        started = broker(self.FAST, bad)
-        with self.assertRaisesRegex(AssertionError, r"spawner\.routes\[0\]\.per_hour"):
-            async with started as running:
-                await running.logged("per_hour")
+        with self.assertRaisesRegex(AssertionError, r"spawner\.routes\[0\]\.per_hour must be at least 0"):
+            async with broker(spawner=SPAWNER.replace("per_hour = 60", "per_hour = -1")):
+                pass
 
 
 class Settings(unittest.IsolatedAsyncioTestCase):
@@ -986,7 +996,7 @@ class Settings(unittest.IsolatedAsyncioTestCase):
         self.assertRegex(text, r"(?m)^port = 1337$")
 
     async def test_it_runs_beside_the_other_apps(self):
-        async with Broker(ROOT / "scripts", {}, "", {}) as started:
+        async with Broker(ROOT / "scripts") as started:
             service = await Service.open(started.url, *NAMESPACES)
             answer = await service.call("commuter:spawned", commuter("C1"), DEPOT)
             self.assertTrue(answer["ok"])

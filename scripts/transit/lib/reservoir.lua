@@ -1,0 +1,187 @@
+-- Commuters who wait to be picked up, and what became of those who were: shared by both reservoirs.
+-- Everything is plain data in ns.state, so a reload of the scripts finds them where they were.
+local schema = require "schema"
+local envelope = require "lib.envelope"
+local memory = require "lib.memory"
+
+local reservoir = {}
+reservoir.__index = reservoir
+
+local maybe, id = envelope.maybe, envelope.id
+
+--- A place on Earth, as the documents write it.
+reservoir.point = schema.object {
+  lat = schema.number { min = -90, max = 90 },
+  lon = schema.number { min = -180, max = 180 },
+}
+
+local LIMIT = setting("reservoir.limit", 20000)
+local REMEMBERED = setting("reservoir.remembered", 20000)
+local COMMUTER_BYTES = setting("reservoir.commuter_bytes", 2048)
+local MAX_WAIT = setting("reservoir.max_wait_minutes", 240) * 60
+local SWEEP_SECONDS = setting("reservoir.sweep_seconds", 30)
+local WALKING_DISTANCE = setting("reservoir.walking_distance", 500)
+local PRIORITY = setting("reservoir.priority", 1)
+
+--- The data of `commuter:spawned`; `fields` adds what a reservoir wants to know besides.
+function reservoir.commuter(fields)
+  local all = {
+    commuter_id = id,
+    route_id = maybe(id),
+    destination = maybe(reservoir.point),
+    priority = schema.default(schema.integer { min = 0, max = 1000 }, PRIORITY),
+    max_walking_distance = schema.default(schema.number { min = 0, max = 100000 }, WALKING_DISTANCE),
+  }
+  for field, kind in pairs(fields) do all[field] = kind end
+  return schema.object(all)
+end
+
+--- The data of `vehicle:query_commuters`; `fields` adds or replaces.
+function reservoir.query(fields)
+  local all = {
+    vehicle_id = id,
+    route_id = maybe(id),
+    direction = maybe(schema.enum { "outbound", "inbound" }),
+    seats = schema.integer { min = 1, max = setting("reservoir.max_seats", 200) },
+  }
+  for field, kind in pairs(fields) do all[field] = kind end
+  return schema.object(all)
+end
+
+--- The data of `commuter:picked_up` and `commuter:dropped_off`.
+reservoir.boarding = schema.object { commuter_id = id, vehicle_id = id }
+
+--- The data of `vehicle:commuters_found`, when a service answers in the reservoir's place.
+reservoir.found = schema.object { commuters = schema.array(schema.any(), { max = 1000 }) }
+
+--- `leaving(record)` is told of each commuter who is about to wait no longer.
+function reservoir.open(ns, leaving)
+  local self = setmetatable({ ns = ns, leaving = leaving }, reservoir)
+  every(SWEEP_SECONDS, function() self:sweep() end)
+  return self
+end
+
+--- {waiting = {commuter_id -> record}, count, last (number of the newest), trips, expired}.
+function reservoir:state()
+  local state = self.ns.state
+  if not state.reservoir then
+    state.reservoir = { waiting = {}, count = 0, last = 0, trips = memory.new(), expired = 0 }
+  end
+  return state.reservoir
+end
+
+--- Takes a commuter in; returns their record {commuter, number, since}.
+function reservoir:add(commuter)
+  local state, commuter_id = self:state(), commuter.commuter_id
+  if state.waiting[commuter_id] then
+    fail("duplicate_commuter", "commuter " .. commuter_id .. " is waiting already",
+         { field = "data.commuter_id" })
+  end
+  local trip = memory.get(state.trips, commuter_id)
+  if trip and trip.on_board then
+    fail("already_picked_up", "commuter " .. commuter_id .. " is on board of " .. trip.vehicle_id,
+         { field = "data.commuter_id", vehicle_id = trip.vehicle_id })
+  end
+  if state.count >= LIMIT then
+    fail("reservoir_full", string.format("%d commuters are waiting, which is the limit", LIMIT))
+  end
+  if #json.encode(commuter) > COMMUTER_BYTES then
+    fail("too_large", string.format("data may have %d bytes", COMMUTER_BYTES), { field = "data" })
+  end
+  memory.forget(state.trips, commuter_id)
+  state.last = state.last + 1
+  state.count = state.count + 1
+  local record = { commuter = commuter, number = state.last, since = now() }
+  state.waiting[commuter_id] = record
+  return record
+end
+
+function reservoir:remove(record)
+  self.leaving(record)
+  local state = self:state()
+  state.waiting[record.commuter.commuter_id] = nil
+  state.count = state.count - 1
+end
+
+--- A vehicle picks a commuter up. The first one wins; who comes after is told so.
+function reservoir:pick_up(boarding)
+  local state = self:state()
+  local record = state.waiting[boarding.commuter_id]
+  if not record then
+    local trip = memory.get(state.trips, boarding.commuter_id)
+    if trip then
+      fail("already_picked_up",
+           "commuter " .. boarding.commuter_id .. " was picked up by " .. trip.vehicle_id,
+           { field = "data.commuter_id", vehicle_id = trip.vehicle_id })
+    end
+    reservoir.unknown(boarding.commuter_id)
+  end
+  self:remove(record)
+  self:begin_trip(boarding.commuter_id, boarding.vehicle_id)
+end
+
+function reservoir:begin_trip(commuter_id, vehicle_id)
+  memory.put(self:state().trips, commuter_id,
+             { vehicle_id = vehicle_id, on_board = true, since = now() }, REMEMBERED)
+end
+
+--- A commuter leaves the vehicle that picked them up.
+function reservoir:drop_off(boarding)
+  local state, commuter_id = self:state(), boarding.commuter_id
+  local trip = memory.get(state.trips, commuter_id)
+  local field = { field = "data.commuter_id" }
+  if not trip then
+    if state.waiting[commuter_id] then
+      fail("not_picked_up", "commuter " .. commuter_id .. " is still waiting", field)
+    end
+    reservoir.unknown(commuter_id)
+  end
+  if not trip.on_board then
+    fail("already_dropped_off", "commuter " .. commuter_id .. " has arrived already", field)
+  end
+  if trip.vehicle_id ~= boarding.vehicle_id then
+    fail("wrong_vehicle", "commuter " .. commuter_id .. " is on board of " .. trip.vehicle_id,
+         { field = "data.vehicle_id", vehicle_id = trip.vehicle_id })
+  end
+  self:end_trip(commuter_id)
+end
+
+function reservoir:end_trip(commuter_id)
+  local trip = memory.get(self:state().trips, commuter_id)
+  if trip then trip.on_board = false end
+end
+
+function reservoir.unknown(commuter_id)
+  fail("unknown_commuter", "there is no commuter " .. commuter_id .. " here",
+       { field = "data.commuter_id" })
+end
+
+--- Lets those go who have waited too long.
+function reservoir:sweep()
+  if MAX_WAIT <= 0 then return end
+  local state, before, gone = self:state(), now() - MAX_WAIT, {}
+  for _, record in pairs(state.waiting) do
+    if record.since < before then gone[#gone + 1] = record end
+  end
+  for _, record in ipairs(gone) do self:remove(record) end
+  if #gone > 0 then
+    state.expired = state.expired + #gone
+    log.info("commuters gave up waiting", { namespace = self.ns.name, count = #gone })
+  end
+end
+
+--- For the health check.
+function reservoir:figures()
+  local state = self:state()
+  return { waiting = state.count, limit = LIMIT, expired = state.expired }
+end
+
+--- Whether a commuter goes where the query's vehicle does. One without a route takes any.
+function reservoir.matches(commuter, query)
+  local direction, route = envelope.value(query.direction), envelope.value(query.route_id)
+  if direction and commuter.direction ~= direction then return false end
+  local wanted = envelope.value(commuter.route_id)
+  return not (route and wanted) or wanted == route
+end
+
+return reservoir
