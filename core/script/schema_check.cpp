@@ -26,7 +26,6 @@ constexpr std::size_t kMaxPatternSubject = 64u << 10;
 constexpr std::uint32_t kMaxVisits = 5'000'000;  // alternatives within alternatives multiply
 constexpr std::uint32_t kPollInterval = 4096;    // visits between two looks at the hook
 constexpr std::size_t kShownLength = 40;
-constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
 
 std::string number_text(double value) {
     std::array<char, 32> text;
