@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct App {
 struct HostOptions {
     std::vector<App> apps;
     std::size_t namespace_memory_bytes = 256u << 20;  // a namespace's Lua state
+    std::size_t coroutines_per_namespace = 100'000;   // running or waiting; beyond: `busy`
+    std::size_t timers_per_namespace = 100'000;       // beyond: an error in the script
 };
 
 /// What is wrong with a script, for the log and for `moonwire check`.
@@ -73,7 +76,8 @@ public:
     /// A namespace with an error is left out; the others serve.
     std::vector<LoadError> load();
     /// Tries the files in scratch states, then gives each namespace its next generation, between
-    /// two events. What fails keeps its running generation. `done` is called on some reactor.
+    /// two events. What fails keeps its running generation. Reading and trying happen on the calling
+    /// thread; `done` is called on some reactor, unless the host was stopped.
     void reload(Function<void(std::vector<LoadError>)> done);
 
     /// False when no script serves this method and path (`method_exists_elsewhere`: 405 instead of

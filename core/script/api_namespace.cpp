@@ -1,0 +1,209 @@
+#include "core/script/api.hpp"
+#include "core/script/arguments.hpp"
+#include "core/script/chain.hpp"
+#include "core/script/namespace_object.hpp"
+#include "core/script/schema.hpp"
+#include "core/socketio/packet.hpp"
+
+namespace moonwire::script {
+namespace {
+
+enum Field { kName = 1, kState };
+constexpr FieldName kFields[] = {{"name", kName}, {"state", kState}, {nullptr, 0}};
+
+NamespaceObject& check_namespace(lua_State* state) {
+    auto* object = to_object<NamespaceObject>(state, 1, kNamespaceMetatableKey);
+    if (!object) luaL_typerror(state, 1, "namespace (called with ':'?)");
+    return *object;
+}
+
+/// The generation that is being loaded; raises later.
+Generation& registering(lua_State* state, const char* call) {
+    Generation& generation = *check_namespace(state).generation;
+    if (generation.phase() != Generation::Phase::loading)
+        luaL_error(state, "ns:%s can only be used while the file loads", call);
+    return generation;
+}
+
+/// The name at 2 of an event or a function.
+std::string_view check_name(lua_State* state, bool event) {
+    const std::string_view name = check_text(state, 2);
+    luaL_argcheck(state, !name.empty(), 2, "a name expected");
+    if (event && socketio::is_reserved_event(name))
+        luaL_error(state, "'%s' is the protocol's own event", lua_tostring(state, 2));
+    return name;
+}
+
+template <typename T>
+void refuse_second(lua_State* state, const ByName<T>& table, std::string_view name,
+                   const char* what) {
+    const auto found = table.find(name);
+    if (found != table.end())
+        luaL_error(state, "a second %s for '%s' (the first is at %s)", what, lua_tostring(state, 2),
+                   found->second.position.c_str());
+}
+
+/// Registers the function at `index` under the name at 2.
+template <typename T>
+T& register_named(lua_State* state, Generation& generation, ByName<T>& table, int index,
+                  bool event, const char* what) {
+    const std::string_view name = check_name(state, event);
+    luaL_checktype(state, index, LUA_TFUNCTION);
+    refuse_second(state, table, name, what);
+    lua_pushvalue(state, index);
+    const int slot = generation.keep(state);
+    T& entry = table[std::string(name)];
+    entry.slot = slot;
+    entry.position = caller_position(state);
+    return entry;
+}
+
+int append_to(lua_State* state, const char* call, Chained Generation::*list) {
+    Generation& generation = registering(state, call);
+    luaL_checktype(state, 2, LUA_TFUNCTION);
+    lua_settop(state, 2);
+    generation.append(state, generation.*list);
+    return 0;
+}
+
+int add_to(lua_State* state, const char* call, std::vector<int> Generation::*list) {
+    Generation& generation = registering(state, call);
+    luaL_checktype(state, 2, LUA_TFUNCTION);
+    lua_settop(state, 2);
+    (generation.*list).push_back(generation.keep(state));
+    return 0;
+}
+
+/// Leaves the array of the schemas at 3 (one, or a list) on top; returns whether it was a list.
+bool push_schemas(lua_State* state) {
+    lua_newtable(state);
+    if (is_schema(state, 3)) {
+        lua_pushvalue(state, 3);
+        lua_rawseti(state, -2, 1);
+        return false;
+    }
+    luaL_argcheck(state, lua_istable(state, 3), 3, "a schema, or a list of schemas, expected");
+    const auto count = static_cast<int>(lua_objlen(state, 3));
+    luaL_argcheck(state, count > 0, 3, "a schema, or a list of schemas, expected");
+    for (int i = 1; i <= count; ++i) {
+        lua_rawgeti(state, 3, i);
+        luaL_argcheck(state, is_schema(state, lua_gettop(state)), 3, "the list must hold schemas only");
+        lua_rawseti(state, -2, i);
+    }
+    return true;
+}
+
+int ns_on(lua_State* state) {
+    Generation& generation = registering(state, "on");
+    lua_settop(state, lua_gettop(state) > 3 ? 4 : 3);
+    const bool checked = lua_gettop(state) == 4;
+    EventHandler& handler = register_named(state, generation, generation.events, checked ? 4 : 3,
+                                           true, "handler");
+    if (!checked) return 0;
+    handler.listed = push_schemas(state);
+    lua_pushvalue(state, -1);
+    handler.schemas = generation.keep(state);
+    lua_pushboolean(state, handler.listed);
+    lua_pushcclosure(state, lua_check_arguments, 2);
+    handler.checker = generation.keep(state);
+    return 0;
+}
+
+int ns_on_server(lua_State* state) {
+    Generation& generation = registering(state, "on_server");
+    register_named(state, generation, generation.server_events, 3, true, "server handler");
+    return 0;
+}
+
+int ns_serve(lua_State* state) {
+    Generation& generation = registering(state, "serve");
+    register_named(state, generation, generation.services, 3, false, "function");
+    return 0;
+}
+
+int ns_emits(lua_State* state) {
+    Generation& generation = registering(state, "emits");
+    const std::string name(check_name(state, true));
+    if (generation.declarations.contains(name))
+        return luaL_error(state, "a second declaration of '%s' (the first is at %s)", name.c_str(),
+                          generation.declarations[name].position.c_str());
+    lua_settop(state, 3);
+    push_schemas(state);
+    generation.declarations[name] = {generation.keep(state), caller_position(state)};
+    return 0;
+}
+
+int ns_use(lua_State* state) { return append_to(state, "use", &Generation::middleware); }
+int ns_on_any(lua_State* state) { return append_to(state, "on_any", &Generation::any); }
+int ns_use_event(lua_State* state) {
+    return append_to(state, "use_event", &Generation::event_middleware);
+}
+int ns_on_reload(lua_State* state) {
+    return append_to(state, "on_reload", &Generation::migrations);
+}
+int ns_on_connect(lua_State* state) { return add_to(state, "on_connect", &Generation::connects); }
+int ns_on_disconnecting(lua_State* state) {
+    return add_to(state, "on_disconnecting", &Generation::disconnectings);
+}
+int ns_on_disconnect(lua_State* state) {
+    return add_to(state, "on_disconnect", &Generation::disconnects);
+}
+
+int index_namespace(lua_State* state) {
+    const Generation& generation = *check_namespace(state).generation;
+    switch (find_member(state, "namespace")) {
+        case kName: push_string(state, generation.nsp()); return 1;
+        case kState:
+            generation.runtime().refuse_while_loading(state, "ns.state");
+            generation.runtime().state_table.push(state);
+            return 1;
+        default: return 1;  // the method
+    }
+}
+
+int set_namespace_field(lua_State* state) {
+    const Generation& generation = *check_namespace(state).generation;
+    if (text_at(state, 2) != "state")
+        return luaL_error(state, "a namespace has no field '%s' to set", lua_tostring(state, 2));
+    generation.runtime().refuse_while_loading(state, "ns.state");
+    luaL_argcheck(state, lua_istable(state, 3), 3, "ns.state is a table");
+    lua_settop(state, 3);
+    generation.runtime().state_table = LuaRef::pop(state);
+    return 0;
+}
+
+int namespace_to_string(lua_State* state) {
+    lua_pushfstring(state, "namespace %s", check_namespace(state).generation->nsp().c_str());
+    return 1;
+}
+
+}  // namespace
+
+void register_namespaces(lua_State* state) {
+    const luaL_Reg methods[] = {{"use", ns_use},
+                                {"on_connect", ns_on_connect},
+                                {"on_disconnecting", ns_on_disconnecting},
+                                {"on_disconnect", ns_on_disconnect},
+                                {"on", ns_on},
+                                {"on_any", ns_on_any},
+                                {"use_event", ns_use_event},
+                                {"emits", ns_emits},
+                                {"on_server", ns_on_server},
+                                {"serve", ns_serve},
+                                {"on_reload", ns_on_reload},
+                                {nullptr, nullptr}};
+    make_metatable(state, kNamespaceMetatableKey, "namespace", collect_object<NamespaceObject>,
+                   index_namespace, methods, kFields);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, kNamespaceMetatableKey);
+    lua_pushcfunction(state, set_namespace_field);
+    lua_setfield(state, -2, "__newindex");
+    lua_pushcfunction(state, namespace_to_string);
+    lua_setfield(state, -2, "__tostring");
+    // A namespace is the chain to everybody in it, too.
+    lua_getfield(state, -1, "__index");
+    lua_getupvalue(state, -1, 1);
+    luaL_register(state, nullptr, chain_methods());
+    lua_pop(state, 3);
+}
+
+}  // namespace moonwire::script

@@ -1,0 +1,140 @@
+#include "core/script/app_files.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <system_error>
+
+#include "core/script/namespace_literal.hpp"
+
+namespace moonwire::script {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxFolderDepth = 32;
+
+bool is_script(const fs::path& path) {
+    const std::string name = path.filename().string();
+    return name.ends_with(".lua") && !name.ends_with("_test.lua") && !name.starts_with('.');
+}
+
+bool is_skipped_folder(const fs::path& path) {
+    const std::string name = path.filename().string();
+    return name.starts_with('.') || name == "public";
+}
+
+bool is_inside(const fs::path& canonical_root, const fs::path& path) {
+    std::error_code error;
+    const fs::path real = fs::canonical(path, error);
+    if (error) return false;
+    return std::mismatch(canonical_root.begin(), canonical_root.end(), real.begin(), real.end())
+               .first == canonical_root.end();
+}
+
+/// Relative paths of the scripts below `folder`. A link that leads out of the root is not followed;
+/// the depth bounds one that leads round in a circle.
+void collect(const fs::path& root, const fs::path& folder, int depth,
+             std::vector<fs::path>& found) {
+    if (depth > kMaxFolderDepth) return;
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+        if (entry.is_symlink(error) && !is_inside(root, entry.path())) continue;
+        if (entry.is_directory(error)) {
+            if (!is_skipped_folder(entry.path())) collect(root, entry.path(), depth + 1, found);
+        } else if (entry.is_regular_file(error) && is_script(entry.path())) {
+            found.push_back(entry.path().lexically_relative(root));
+        }
+    }
+}
+
+std::optional<std::string> read_file(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::nullopt;
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (file.bad()) return std::nullopt;
+    return text;
+}
+
+/// "lib/geo.lua" -> "lib.geo"
+std::string module_name(const fs::path& relative) {
+    std::string name = relative.generic_string();
+    name.erase(name.size() - std::string_view(".lua").size());
+    std::replace(name.begin(), name.end(), '/', '.');
+    return name;
+}
+
+class Finder {
+public:
+    void add(const App& app) {
+        std::error_code error;
+        const fs::path root = fs::canonical(app.folder, error);
+        if (error || !fs::is_directory(root, error)) {
+            found_.errors.push_back({app.folder.string(), 0, "the app's folder can't be read"});
+            return;
+        }
+        std::vector<fs::path> paths;
+        collect(root, root, 0, paths);
+        std::sort(paths.begin(), paths.end());
+        auto sources = std::make_shared<AppSources>();
+        sources->app = app;
+        for (const fs::path& relative : paths) add_file(sources, root, relative);
+    }
+    FoundScripts take() { return std::move(found_); }
+
+private:
+    void add_file(const std::shared_ptr<AppSources>& sources, const fs::path& root,
+                  const fs::path& relative) {
+        ScriptFile file;
+        file.path = sources->app.name + "/" + relative.generic_string();
+        auto source = read_file(root / relative);
+        if (!source) {
+            found_.errors.push_back({file.path, 0, "can't be read"});
+            return;
+        }
+        file.source = *std::move(source);
+        const NamespaceLiteral literal = find_namespace(file.source);
+        if (!literal.error.empty()) {
+            found_.errors.push_back({file.path, literal.line, literal.error});
+        } else if (!literal.name) {
+            sources->modules.emplace(module_name(relative), std::move(file));
+        } else {
+            add_namespace_file(sources, std::move(file), *literal.name, literal.line);
+        }
+    }
+
+    void add_namespace_file(const std::shared_ptr<AppSources>& sources, ScriptFile file,
+                            const std::string& name, int line) {
+        if (!name.starts_with('/') || name.find_first_of(",?# \t\r\n") != std::string::npos) {
+            found_.errors.push_back(
+                {file.path, line,
+                 "a namespace starts with '/' and has no ',', '?', '#' or blanks: \"" + name +
+                     "\""});
+            return;
+        }
+        NamespaceSources& nsp = found_.namespaces[name];
+        if (nsp.app && nsp.app != sources) {
+            found_.errors.push_back({file.path, line,
+                                     "namespace \"" + name + "\" belongs to another app already: " +
+                                         nsp.files.front().path});
+            return;
+        }
+        nsp.name = name;
+        nsp.app = sources;
+        nsp.files.push_back(std::move(file));
+    }
+
+    FoundScripts found_;
+};
+
+}  // namespace
+
+FoundScripts find_scripts(const std::vector<App>& apps) {
+    Finder finder;
+    for (const App& app : apps) finder.add(app);
+    return finder.take();
+}
+
+}  // namespace moonwire::script

@@ -1,0 +1,53 @@
+#include "core/script/arguments.hpp"
+
+#include <lua.hpp>
+
+#include "core/base/json_text.hpp"
+#include "core/script/failure.hpp"
+#include "core/script/lua_tools.hpp"
+#include "core/script/schema.hpp"
+
+namespace moonwire::script {
+namespace {
+
+/// "$.data.lat" is "data.lat" to a client; in a list the argument's number stays.
+std::string client_path(const std::string& path, bool listed, int argument) {
+    if (listed) return "$" + std::to_string(argument) + path.substr(1);
+    return path.starts_with("$.") ? path.substr(2) : path;
+}
+
+}  // namespace
+
+std::string InvalidArgument::data_json() const {
+    return "{\"path\":" + json_string(path) + ",\"rule\":" + json_string(rule) + "}";
+}
+
+std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bool listed,
+                                               int first) {
+    const auto count = static_cast<int>(lua_objlen(state, schemas));
+    luaL_checkstack(state, count + 4, "too many arguments");
+    if (lua_gettop(state) < first + count - 1) lua_settop(state, first + count - 1);
+    for (int i = 1; i <= count; ++i) {
+        lua_rawgeti(state, schemas, i);
+        const auto error = check_schema(state, lua_gettop(state), first + i - 1);
+        lua_pop(state, 1);
+        if (error) return InvalidArgument{client_path(error->path, listed, i), error->message, error->rule};
+    }
+    return std::nullopt;
+}
+
+int lua_check_arguments(lua_State* state) {
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    if (const auto error = check_arguments(state, 1, lua_toboolean(state, lua_upvalueindex(2)), 2)) {
+        lua_createtable(state, 0, 2);
+        push_string(state, error->path);
+        lua_setfield(state, -2, "path");
+        push_string(state, error->rule);
+        lua_setfield(state, -2, "rule");
+        return raise_failure(state, "invalid", error->text().c_str(), lua_gettop(state));
+    }
+    return lua_gettop(state) - 1;
+}
+
+}  // namespace moonwire::script

@@ -1,0 +1,116 @@
+// NamespaceVm's answers to other namespaces (`ask`) and to HTTP (`route`).
+#include "core/script/api.hpp"
+#include "core/script/arguments.hpp"
+#include "core/script/json_decode.hpp"
+#include "core/script/namespace_vm.hpp"
+#include "core/script/route_call.hpp"
+#include "core/script/tasks.hpp"
+
+namespace moonwire::script {
+
+void NamespaceVm::serve(std::string function, socketio::OwnedPayload arguments,
+                        Once<Served> reply) {
+    home_.post([self = shared_from_this(), function = std::move(function),
+                arguments = std::move(arguments), reply = std::move(reply)]() mutable {
+        self->run_service(function, arguments, std::move(reply));
+    });
+}
+
+void NamespaceVm::run_service(const std::string& function, const socketio::OwnedPayload& arguments,
+                              Once<Served> reply) {
+    if (!runtime_) return;
+    const auto generation = generation_;
+    const auto found = generation->services.find(function);
+    Served refused;
+    if (found == generation->services.end()) {
+        refused.error = "no such function " + function + " in " + name_;
+        return reply(std::move(refused));
+    }
+    Scheduler::Task* task = scheduler().open(
+        {generation, TaskKind::foreground, "serve", found->first, {}},
+        [&](lua_State* state) {
+            generation->push(state, found->second.slot);
+            auto count = decode_json_array(state, arguments.json, arguments.attachments, 0);
+            if (count) return *count;
+            refused.error = count.error().message;
+            return -1;
+        },
+        &refused.error);
+    if (!task) return reply(std::move(refused));
+    scheduler().set_done(*task, [this, generation, name = std::string_view(found->first),
+                                 reply = std::move(reply)](Outcome& outcome) mutable {
+        Served served;
+        Failure failure;
+        if (outcome.ok) {
+            Encoded& encoded = runtime_->encoded;
+            encoded.clear();
+            auto done = encode_json_array(outcome.thread, "", 1, outcome.results, encoded);
+            if (done) {
+                served.ok = true;
+                served.values = socketio::OwnedPayload({encoded.json, encoded.attachments});
+                return reply(std::move(served));
+            }
+            failure.message = failure.traceback = "the function's result: " + done.error().message;
+        } else {
+            failure = describe_failure(runtime_->state(), outcome.thread);
+        }
+        if (failure.is_bug) log_bug(*generation, "serve", name, failure);
+        served.error = failure.message;
+        served.code = failure.code;
+        reply(std::move(served));
+    });
+    scheduler().run(*task);
+}
+
+void NamespaceVm::answer_route(RouteCall call, Once<RouteResponse> respond) {
+    home_.post([self = shared_from_this(), call = std::move(call),
+                respond = std::move(respond)]() mutable {
+        self->run_route(std::move(call), std::move(respond));
+    });
+}
+
+void NamespaceVm::run_route(RouteCall call, Once<RouteResponse> respond) {
+    if (!runtime_) return;
+    const auto generation = generation_;
+    const Route* route = nullptr;
+    for (const Route& each : generation->routes)
+        if (each.method == call.method && each.pattern.shape() == call.shape) route = &each;
+    if (!route) return respond(error_response(404, "not_found", "not found"));
+
+    Failure refused;
+    std::string error;
+    Scheduler::Task* task = scheduler().open(
+        {generation, TaskKind::foreground, "route", {}, {}},
+        [&](lua_State* state) {
+            generation->push(state, route->handler);
+            if (auto malformed = push_request(state, call, route->schema != 0)) {
+                refused = *std::move(malformed);
+                return -1;
+            }
+            if (route->schema == 0) return 1;
+            refused = check_body(state, *generation, route->schema);
+            return refused.code.empty() ? 1 : -1;
+        },
+        &error);
+    if (!task) {
+        if (!refused.code.empty()) return respond(failure_response(refused));
+        log_task_not_started(*generation, "route", error);
+        return respond(failure_response(busy_failure()));
+    }
+    scheduler().set_done(*task, [this, generation, name = std::string_view(route->position),
+                                 respond = std::move(respond)](Outcome& outcome) mutable {
+        Failure failure;
+        if (outcome.ok) {
+            auto response = read_response(outcome.thread, outcome.results);
+            if (response) return respond(*std::move(response));
+            failure.message = failure.traceback = "the route's result: " + response.error().message;
+        } else {
+            failure = describe_failure(runtime_->state(), outcome.thread);
+        }
+        if (failure.is_bug) log_bug(*generation, "route", name, failure);
+        respond(failure_response(failure));
+    });
+    scheduler().run(*task);
+}
+
+}  // namespace moonwire::script

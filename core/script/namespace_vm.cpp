@@ -1,0 +1,144 @@
+#include "core/script/namespace_vm.hpp"
+
+#include "core/base/log.hpp"
+#include "core/script/api.hpp"
+#include "core/script/loader.hpp"
+#include "core/script/script_socket.hpp"
+#include "core/script/state_copy.hpp"
+#include "core/script/tasks.hpp"
+
+namespace moonwire::script {
+namespace {
+
+/// Runs the next generation's migrations on a copy of the state, and puts the copy in its place if
+/// all of them succeed. The error has the file of the migration's mistake if it says one.
+Result<void> migrate(Runtime& runtime, const Generation& next, std::uint64_t from) {
+    if (next.migrations.count == 0) return {};
+    lua_State* state = runtime.state();
+    std::optional<std::string> problem;
+    LuaRef copy;
+    auto copied = Vm::protect(state, 0, [&](lua_State* L) {
+        runtime.state_table.push(L);
+        problem = push_plain_copy(L, -1);
+        if (!problem) copy = LuaRef::pop(L);
+        return 0;
+    });
+    if (!copied) return copied.error();
+    if (problem) return Error{"ns.state can't be migrated: " + *problem};
+    for (int i = 1; i <= next.migrations.count; ++i) {
+        next.push(state, next.migrations.slot);
+        lua_rawgeti(state, -1, i);
+        lua_remove(state, -2);
+        copy.push(state);
+        lua_pushnumber(state, static_cast<double>(from));
+        runtime.begin_loading();
+        auto ran = runtime.call(2, 0);
+        runtime.end_loading();
+        if (!ran) return ran.error();
+    }
+    runtime.state_table = std::move(copy);
+    return {};
+}
+
+}  // namespace
+
+NamespaceVm::NamespaceVm(std::string name, Reactor& home, socketio::Server& server,
+                         Directory& directory, VmLimits limits)
+    : name_(std::move(name)), home_(home), server_(server), directory_(directory), limits_(limits) {}
+
+NamespaceVm::~NamespaceVm() { shut(); }
+
+ScriptStats NamespaceVm::stats() const {
+    ScriptStats stats;
+    stats.name = name_;
+    stats.generation = generation_number_.get();
+    stats.handlers_run = stats_.started.get();
+    stats.handlers_failed = stats_.failed.get();
+    stats.coroutines = stats_.live.get();
+    stats.handler_seconds = static_cast<double>(stats_.run_nanoseconds.get()) * 1e-9;
+    stats.handler_seconds_max = static_cast<double>(stats_.longest_nanoseconds.get()) * 1e-9;
+    stats.memory_bytes = stats_.memory_bytes.get();
+    return stats;
+}
+
+std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
+    runtime_ = std::make_unique<Runtime>(limits_.memory_bytes, this);
+    runtime_->scheduler = std::make_shared<Scheduler>(*runtime_, home_, limits_.tasks, stats_);
+    auto prepared = Vm::protect(runtime_->state(), 0, [&](lua_State* state) {
+        register_api(state);
+        lua_newtable(state);
+        runtime_->state_table = LuaRef::pop(state);
+        return 0;
+    });
+    if (!prepared) return LoadError{sources.files.front().path, 0, prepared.error().message};
+    Loaded loaded = load_generation(*runtime_, 1, sources);
+    if (loaded.error) return std::move(loaded.error);
+    generation_ = std::move(loaded.generation);
+    generation_number_.add();
+    stats_.memory_bytes.add(runtime_->memory_bytes());
+    return std::nullopt;
+}
+
+void NamespaceVm::go_live() {
+    if (runtime_) generation_->go_live();
+}
+
+std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
+    if (!runtime_) return std::nullopt;
+    const std::string& first = sources.files.front().path;
+    Loaded loaded = load_generation(*runtime_, generation_->number() + 1, sources);
+    if (loaded.error) return std::move(loaded.error);
+    if (auto migrated = migrate(*runtime_, *loaded.generation, generation_->number()); !migrated) {
+        loaded.generation->retire();
+        std::string message = migrated.error().message;
+        message.resize(std::min(message.find("\nstack traceback:"), message.size()));
+        return LoadError{first, 0, "on_reload: " + message};
+    }
+    generation_->retire();
+    generation_ = std::move(loaded.generation);
+    generation_number_.add();
+    directory_.publish_routes(*this, generation_->routes);
+    generation_->go_live();
+    log::info("scripts took over", {{"namespace", name_}, {"generation", generation_->number()}});
+    return std::nullopt;
+}
+
+void NamespaceVm::wind_down() {
+    if (!runtime_) return;
+    directory_.publish_routes(*this, {});
+    generation_->timers().cancel_all();
+    scheduler().cancel_background(*generation_);
+}
+
+void NamespaceVm::shut() {
+    if (!runtime_) return;
+    if (generation_) generation_->retire();
+    runtime_->scheduler->cancel_all();
+    generation_.reset();
+    // Cancelled handlers' promises may call back into this: it has to find nothing.
+    const auto runtime = std::move(runtime_);
+}
+
+std::shared_ptr<socketio::Namespace> NamespaceVm::own() const {
+    auto nsp = own_.lock();
+    if (!nsp) own_ = nsp = server_.find(name_);
+    return nsp;
+}
+
+std::vector<std::shared_ptr<socketio::Namespace>> NamespaceVm::namespaces() const {
+    if (is_family()) return server_.members(name_);
+    std::vector<std::shared_ptr<socketio::Namespace>> all;
+    if (auto nsp = own()) all.push_back(std::move(nsp));
+    return all;
+}
+
+void NamespaceVm::broadcast(const socketio::Target& target, socketio::Payload payload,
+                            engineio::SendOptions options) {
+    if (is_family()) {
+        for (const auto& nsp : server_.members(name_)) nsp->broadcast(target, payload, options);
+    } else if (const auto nsp = own()) {
+        nsp->broadcast(target, payload, options);
+    }
+}
+
+}  // namespace moonwire::script

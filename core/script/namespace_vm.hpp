@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/script/app_files.hpp"
+#include "core/script/failure.hpp"
+#include "core/script/generation.hpp"
+#include "core/script/once.hpp"
+#include "core/script/runtime.hpp"
+#include "core/socketio/server.hpp"
+
+namespace moonwire::script {
+
+class NamespaceVm;
+
+/// What the namespaces' scripts know of each other. Any thread.
+class Directory {
+public:
+    virtual ~Directory() = default;
+    /// By a namespace's name or a family's pattern; null if no script serves it.
+    virtual std::shared_ptr<NamespaceVm> find(std::string_view nsp) const = 0;
+    /// The routes that a namespace serves from now on.
+    virtual void publish_routes(NamespaceVm& vm, std::vector<Route> routes) = 0;
+};
+
+struct VmLimits {
+    std::size_t memory_bytes;
+    std::size_t tasks;   // coroutines at work or waiting; beyond: `busy`
+    std::size_t timers;  // beyond: an error in the script
+};
+
+/// What `ask` gets: values, or why not.
+struct Served {
+    bool ok = false;
+    socketio::OwnedPayload values;  // an array
+    std::string error, code;
+};
+
+/// A request for a route, with the parameters of its path.
+struct RouteCall {
+    RouteRequest request;
+    std::string shape;  // of the pattern that matched
+    std::string method;
+    std::vector<std::pair<std::string, std::string>> params;
+};
+
+/// One namespace's scripts at work: its Lua state and the generation in charge, which give the
+/// namespace's events their meaning. A family has one for all its members.
+///
+/// Lives on its home reactor but for what says otherwise; shared by the host and the namespace(s).
+/// A script that fails is logged and answered `internal`; nothing here throws. After `shut` it
+/// refuses clients and answers nothing.
+class NamespaceVm final : public socketio::NamespaceHandler,
+                          public std::enable_shared_from_this<NamespaceVm> {
+public:
+    NamespaceVm(std::string name, Reactor& home, socketio::Server& server, Directory& directory,
+                VmLimits limits);
+    ~NamespaceVm() override;
+
+    // Any thread.
+    const std::string& name() const noexcept { return name_; }
+    bool is_family() const noexcept { return name_.find("/:") != std::string::npos; }
+    Reactor& home() const noexcept { return home_; }
+    socketio::Server& server() const noexcept { return server_; }
+    Directory& directory() const noexcept { return directory_; }
+    const VmLimits& limits() const noexcept { return limits_; }
+    ScriptStats stats() const;
+    /// Answers with what the function that the namespace offers under this name returned.
+    void serve(std::string function, socketio::OwnedPayload arguments, Once<Served> reply);
+    void answer_route(RouteCall call, Once<RouteResponse> respond);
+
+    /// Loads the first generation; on any thread, before the namespace serves.
+    std::optional<LoadError> load(const NamespaceSources& sources);
+    /// What the first generation serves; before `go_live`.
+    std::vector<Route> routes() const { return generation_->routes; }
+    /// The first generation takes charge.
+    void go_live();
+    /// Loads the next generation, migrates the state and hands over, or changes nothing. From the
+    /// loop, between two events.
+    std::optional<LoadError> reload(const NamespaceSources& sources);
+    /// Timers and background tasks end, routes are gone; what is in flight goes on.
+    void wind_down();
+    /// Ends everything and closes the Lua state.
+    void shut();
+
+    // socketio::NamespaceHandler
+    void on_connecting(const socketio::SocketPtr& socket, std::string_view auth_json,
+                       socketio::ConnectDecision decide) override;
+    void on_connect(const socketio::SocketPtr& socket) override;
+    bool on_event(const socketio::SocketPtr& socket, std::string_view event,
+                  socketio::Payload payload, socketio::Acknowledgement acknowledgement) override;
+    void on_disconnecting(const socketio::SocketPtr& socket, std::string_view reason) override;
+    void on_disconnect(const socketio::SocketPtr& socket, std::string_view reason) override;
+    void on_server_event(std::string_view event, socketio::Payload payload) override;
+
+    // For the API.
+    /// The namespace itself, or the family's members now.
+    std::vector<std::shared_ptr<socketio::Namespace>> namespaces() const;
+    /// Broadcasts to all of them.
+    void broadcast(const socketio::Target& target, socketio::Payload payload,
+                   engineio::SendOptions options);
+
+private:
+    Scheduler& scheduler() const noexcept { return *runtime_->scheduler; }
+    std::shared_ptr<socketio::Namespace> own() const;
+    void run_lifecycle(const std::vector<int>& slots, const char* what,
+                       const socketio::SocketPtr& socket, std::string_view reason);
+    void finish_event(Outcome& outcome, std::string_view event,
+                      const std::shared_ptr<Generation>& generation,
+                      socketio::Acknowledgement& acknowledgement);
+    void run_service(const std::string& function, const socketio::OwnedPayload& arguments,
+                     Once<Served> reply);
+    void run_route(RouteCall call, Once<RouteResponse> respond);
+
+    const std::string name_;
+    Reactor& home_;
+    socketio::Server& server_;
+    Directory& directory_;
+    const VmLimits limits_;
+    SchedulerStats stats_;
+    Counter generation_number_;
+    mutable std::weak_ptr<socketio::Namespace> own_;
+    std::unique_ptr<Runtime> runtime_;  // null once shut
+    std::shared_ptr<Generation> generation_;
+};
+
+}  // namespace moonwire::script

@@ -1,0 +1,153 @@
+#include <memory>
+#include <string_view>
+
+#include "core/script/api.hpp"
+
+namespace moonwire::script {
+namespace {
+
+/// More results than this don't fit a call comfortably.
+constexpr int kMaxGathered = 200;
+
+// Lua, because waiting crosses Lua calls only: C can't call a handler that yields.
+constexpr std::string_view kPrelude = R"lua(
+local noack, wait_all, unwrap = ...
+local function run_all(list, ...)
+  for i = 1, #list do list[i](...) end
+end
+local function run_event(any, middleware, check, handler, socket, event, ...)
+  if any then run_all(any, socket, event, ...) end
+  if middleware then run_all(middleware, socket, event, ...) end
+  if not handler then return noack end
+  if check then return handler(socket, check(...)) end
+  return handler(socket, ...)
+end
+local function gather(...)
+  if select("#", ...) == 0 then return end
+  return unwrap(wait_all(...))
+end
+return run_all, run_event, gather
+)lua";
+
+/// What gather() waits for: the functions' first results, by their place; the first error at 0.
+struct Gathering {
+    LuaRef results;
+    int count = 0;
+    int pending = 0;
+    bool failed = false;
+    std::weak_ptr<Scheduler> scheduler;
+    WaitId wait;
+};
+
+int push_gathered(lua_State* state, const Gathering& gathering) {
+    luaL_checkstack(state, gathering.count + 2, "gather");
+    gathering.results.push(state);
+    const int results = lua_gettop(state);
+    lua_pushboolean(state, !gathering.failed);
+    if (gathering.failed) {
+        lua_rawgeti(state, results, 0);
+    } else {
+        for (int i = 1; i <= gathering.count; ++i) lua_rawgeti(state, results, i);
+    }
+    lua_remove(state, results);
+    return gathering.failed ? 2 : gathering.count + 1;
+}
+
+void note_result(const std::shared_ptr<Gathering>& gathering, int place, Outcome& outcome) {
+    const auto scheduler = gathering->scheduler.lock();
+    if (!scheduler) return;
+    const bool first_error = !outcome.ok && !gathering->failed;
+    gathering->failed |= !outcome.ok;
+    if (first_error || (outcome.ok && outcome.results > 0)) {
+        lua_State* thread = outcome.thread;
+        lua_pushvalue(thread, outcome.ok ? 1 : -1);
+        gathering->results.push(thread);
+        lua_insert(thread, -2);
+        // The table has the places already, so this needs no memory.
+        lua_rawseti(thread, -2, outcome.ok ? place : 0);
+        lua_pop(thread, 1);
+    }
+    if (--gathering->pending > 0) return;
+    scheduler->end(gathering->wait,
+                   [gathering](lua_State* state) { return push_gathered(state, *gathering); });
+}
+
+int wait_all(lua_State* state) {
+    Runtime& runtime = Runtime::of(state);
+    runtime.refuse_while_loading(state, "gather");
+    const int count = lua_gettop(state);
+    luaL_argcheck(state, count <= kMaxGathered, count, "too many functions to gather");
+    for (int i = 1; i <= count; ++i) luaL_checktype(state, i, LUA_TFUNCTION);
+
+    Scheduler& scheduler = *runtime.scheduler;
+    auto gathering = std::make_shared<Gathering>();
+    lua_createtable(state, count, 1);
+    for (int i = 0; i <= count; ++i) {
+        lua_pushboolean(state, 0);
+        lua_rawseti(state, -2, i);
+    }
+    for (int i = 1; i <= count; ++i) {
+        lua_pushnil(state);
+        lua_rawseti(state, -2, i);
+    }
+    gathering->results = LuaRef::pop(state);
+    gathering->count = gathering->pending = count;
+    gathering->scheduler = scheduler.weak_from_this();
+    gathering->wait = scheduler.begin_wait(state, "gather");
+    const TaskInfo& parent = *scheduler.running();
+    for (int i = 1; i <= count; ++i) {
+        std::string error;
+        Scheduler::Task* task = scheduler.open(
+            {parent.generation, parent.kind, "gather", {}, {}},
+            [&](lua_State* main) {
+                lua_pushvalue(state, i);
+                lua_xmove(state, main, 1);
+                return 0;
+            },
+            &error);
+        // Those opened before run all the same; their results go nowhere.
+        if (!task) return luaL_error(state, "gather: %s", error.c_str());
+        scheduler.set_done(*task, [gathering, place = i](Outcome& outcome) {
+            note_result(gathering, place, outcome);
+        });
+        scheduler.queue(*task);
+    }
+    return lua_yield(state, 0);
+}
+
+int unwrap(lua_State* state) {
+    if (lua_toboolean(state, 1)) return lua_gettop(state) - 1;
+    lua_settop(state, 2);
+    return lua_error(state);
+}
+
+}  // namespace
+
+void register_prelude(lua_State* state) {
+    const int top = lua_gettop(state);
+    if (luaL_loadbufferx(state, kPrelude.data(), kPrelude.size(), "=[moonwire]", "t") != 0)
+        lua_error(state);
+    lua_newtable(state);
+    lua_getfield(state, LUA_GLOBALSINDEX, "select");
+    lua_setfield(state, -2, "select");
+    lua_setfenv(state, -2);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, kNoAckKey);
+    lua_pushcfunction(state, wait_all);
+    lua_pushcfunction(state, unwrap);
+    lua_call(state, 3, 3);
+    lua_createtable(state, 3, 0);
+    for (int i = 1; i <= 3; ++i) {
+        lua_pushvalue(state, top + i);
+        lua_rawseti(state, -2, i);
+    }
+    lua_rawseti(state, LUA_REGISTRYINDEX, kPreludeKey);
+    lua_settop(state, top);
+}
+
+void push_prelude(lua_State* state, Prelude function) {
+    lua_rawgeti(state, LUA_REGISTRYINDEX, kPreludeKey);
+    lua_rawgeti(state, -1, static_cast<int>(function));
+    lua_remove(state, -2);
+}
+
+}  // namespace moonwire::script

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "core/script/failure.hpp"
+#include "core/script/namespace_vm.hpp"
+
+namespace moonwire::script {
+
+/// Pushes the `request` table. A body that calls itself JSON, or that a schema waits for, must be
+/// some: else why not, with something pushed all the same. Protected.
+std::optional<Failure> push_request(lua_State* state, const RouteCall& call, bool json_expected);
+
+/// Checks `request.json` of the table on top against the schema in `slot`, filling in defaults. A
+/// failure without a code means that it holds. Protected.
+Failure check_body(lua_State* state, const Generation& generation, int slot);
+
+/// What a route returned (`status, body, headers` from 1 to `results`) as a response. Raises nothing.
+Result<RouteResponse> read_response(lua_State* thread, int results);
+
+RouteResponse error_response(unsigned status, std::string_view code, std::string_view message);
+RouteResponse failure_response(const Failure& failure);
+
+}  // namespace moonwire::script

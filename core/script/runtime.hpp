@@ -1,0 +1,44 @@
+#pragma once
+
+#include <lua.hpp>
+#include <memory>
+
+#include "core/script/json_encode.hpp"
+#include "core/script/lua_tools.hpp"
+#include "core/script/scheduler.hpp"
+#include "core/script/vm.hpp"
+
+namespace moonwire::script {
+
+class NamespaceVm;
+
+/// A namespace's Lua state with what its generations share: `ns.state`, the API's metatables, the
+/// coroutines. A scratch state, in which a candidate is tried, has neither owner nor scheduler, for
+/// nothing in it ever runs after it was loaded.
+///
+/// One thread at a time: its home reactor's once the namespace serves.
+class Runtime final : public Vm {
+public:
+    Runtime(std::size_t memory_limit_bytes, NamespaceVm* owner) : Vm(memory_limit_bytes), owner(owner) {}
+
+    static Runtime& of(lua_State* state) { return static_cast<Runtime&>(Vm::of(state)); }
+
+    bool loading() const noexcept { return loading_ > 0; }
+    /// Raises: what sends, waits or reads state must not be done by a file's top level.
+    void refuse_while_loading(lua_State* state, const char* call) const {
+        if (loading()) luaL_error(state, "%s can't be used while a file loads", call);
+    }
+    /// For the time that a file's top level runs.
+    void begin_loading() noexcept { ++loading_; }
+    void end_loading() noexcept { --loading_; }
+
+    NamespaceVm* const owner;
+    std::shared_ptr<Scheduler> scheduler;
+    Encoded encoded;     // what is being sent; reused, so that sending does not allocate
+    LuaRef state_table;  // ns.state
+
+private:
+    int loading_ = 0;
+};
+
+}  // namespace moonwire::script

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "core/script/app_files.hpp"
+#include "core/script/routes.hpp"
+
+namespace moonwire::script {
+
+/// What trying a namespace's files told.
+struct Tried {
+    std::optional<LoadError> error;
+    std::vector<Route> routes;
+};
+
+/// Loads a namespace's files in a Lua state of their own, which is thrown away: finds syntax errors,
+/// errors at load and bad schemas without touching what runs. Any thread.
+Tried try_namespace(const NamespaceSources& sources, std::size_t memory_limit_bytes);
+
+}  // namespace moonwire::script

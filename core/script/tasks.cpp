@@ -1,0 +1,32 @@
+#include "core/script/tasks.hpp"
+
+#include "core/base/log.hpp"
+
+namespace moonwire::script {
+
+void log_bug(Generation& generation, std::string_view what, std::string_view name,
+             const Failure& failure) {
+    generation.runtime().scheduler->stats().failed.add();
+    log::error(failure.traceback, {{"namespace", generation.nsp()},
+                                   {what, name},
+                                   {"generation", generation.number()}});
+}
+
+void report_background(Generation& generation, std::string_view what, Outcome& outcome) {
+    if (outcome.ok) return;
+    const Failure failure = describe_failure(generation.runtime().state(), outcome.thread);
+    if (failure.is_bug) return log_bug(generation, "in", what, failure);
+    log::warn(failure.message, {{"namespace", generation.nsp()},
+                                {"in", what},
+                                {"code", failure.code},
+                                {"generation", generation.number()}});
+}
+
+void log_task_not_started(Generation& generation, std::string_view what, std::string_view why) {
+    log::error("a handler could not start", {{"namespace", generation.nsp()},
+                                             {"in", what},
+                                             {"reason", why},
+                                             {"generation", generation.number()}});
+}
+
+}  // namespace moonwire::script
