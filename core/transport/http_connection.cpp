@@ -111,14 +111,14 @@ void HttpConnection::parse() {
             on_parsed();
             return;
         }
-        on_parser_blocked();
+        on_more_needed();
         if (phase_ == Phase::writing) return;
     }
     if (input_.empty()) input_ = std::string();
     wait_for_input();
 }
 
-void HttpConnection::on_parser_blocked() {
+void HttpConnection::on_more_needed() {
     // A line that never ends: the parser bounds the header, but not what surrounds chunks.
     if (input_.size() > worker_.options.max_header_bytes) {
         reject(431);
@@ -164,13 +164,10 @@ void HttpConnection::on_parsed() {
 }
 
 void HttpConnection::move_to(Worker& target, HttpRequest request) {
+    queue_.write_now();  // a 100-continue of this very turn
     if (!queue_.empty()) {
-        queue_.flush();  // a 100-continue that is still queued
-        if (!open()) return;
-        if (!queue_.empty()) {
-            abandon();
-            return;
-        }
+        abandon();
+        return;
     }
     boost::system::error_code error;
     const auto endpoint = link_.socket.local_endpoint(error);

@@ -48,7 +48,7 @@ private:
 
     void on_ended();
     void parse();
-    void on_parser_blocked();
+    void on_more_needed();
     void on_parsed();
     void reject(unsigned status);
     void move_to(Worker& target, HttpRequest request);

@@ -27,7 +27,8 @@ void SendQueue::push(SharedBytes bytes, Flush flush) {
     }
     queued_bytes_ += bytes.size();
     slots_.push_back(std::move(bytes));
-    if (blocked_ || scheduled_) return;
+    if (flush == Flush::now && !blocked_) write();
+    if (blocked_ || scheduled_ || slots_.empty()) return;
     const TimePoint due = last_write_ + worker_.options.coalesce_window;
     if (flush == Flush::turn || due <= worker_.reactor.now()) {
         schedule();
@@ -126,7 +127,7 @@ void SendQueue::wait_writable() {
                            if (error || !blocked_) return;
                            blocked_ = false;
                            cancel_timer();
-                           flush();
+                           schedule();
                        });
 }
 

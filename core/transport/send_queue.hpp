@@ -50,7 +50,11 @@ public:
     /// Whatever is pushed from now on is dropped: the last frame of the stream is queued.
     void seal() noexcept { sealed_ = true; }
     void notify_when_sent();
-    /// Writes what the kernel takes. Called at the end of a turn.
+    /// Writes what the kernel takes, without waiting for the end of the turn.
+    void write_now() {
+        if (!blocked_ && !failing_) write();
+    }
+    /// For FlushList, at the end of the turn: writes, and tells the owner what came of it.
     void flush();
     /// Drops what is queued; nothing is written and the owner not called any more.
     void close();

@@ -462,6 +462,20 @@ TEST_CASE("a request moves its connection to the reactor that must serve it") {
     CHECK(server.open_connections() == 1);
 }
 
+TEST_CASE("a request that asked for 100 Continue moves with its body") {
+    TestServer server(2);
+    server.place = [](const transport::HttpRequest&) { return 1u; };
+    server.serve = [](TestServer::Exchange exchange) {
+        exchange->respond({200, {}, exchange->request().body, false});
+    };
+    server.open();
+    Client client(server.port);
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    CHECK(client.response().status == 100);
+    client.send("abc");
+    CHECK(client.response().body == "abc");
+}
+
 TEST_CASE("a connection that moved notices its peer's departure there") {
     TestServer server(2);
     Parked parked;

@@ -203,3 +203,28 @@ TEST_CASE("a peer that reads slowly but steadily gets every frame in order") {
         return state == 1;
     }));
 }
+
+TEST_CASE("a queue that overflows in the turn its peer begins to read again is cut once") {
+    Fixture f;
+    f.server.options.send_queue_bytes = 3'000'000;
+    f.server.open();
+    for (int round = 1; round <= 20; ++round) {
+        f.recorder->open = false;
+        auto client = f.connect(4096);
+        client->send_frame(1, "x");
+        std::atomic<bool> full{false};
+        // One task fills it; another, in a turn of its own, tips it over while the client reads.
+        f.on_reactor([&](WebSocket& socket) {
+            socket.send(Frame::binary(std::string(2'999'000, 'x')), Flush::turn);
+        });
+        f.server.server->reactor(0).post([&] {
+            if (f.recorder->closes() < round)
+                for (int i = 0; i < 8; ++i)
+                    f.recorder->socket.load()->send(Frame::binary(std::string(2'900'000, 'y')),
+                                                    Flush::turn);
+            full = true;
+        });
+        client->rest();
+        REQUIRE(wait_until([&] { return full && f.recorder->closes() == round; }));
+    }
+}

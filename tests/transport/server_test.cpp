@@ -50,6 +50,19 @@ TEST_CASE("a host name serves") {
     CHECK(server.port != 0);
 }
 
+TEST_CASE("the unspecified IPv6 address serves IPv4 too, under its own address") {
+    TestServer server;
+    server.options.host = "::";
+    server.serve = [](TestServer::Exchange exchange) {
+        exchange->respond({200, {}, exchange->request().remote_address, false});
+    };
+    transport::TransportServer probe(server.options, 1);
+    if (!probe.listen(server)) return;  // a machine without IPv6
+    server.open();
+    Client client(server.port);
+    CHECK(client.get("/").body == "127.0.0.1");
+}
+
 TEST_CASE("connections go round the reactors in turn") {
     TestServer server(3);
     std::mutex mutex;
