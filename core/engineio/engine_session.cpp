@@ -67,8 +67,9 @@ void EngineSession::send(const Frame& frame, SendOptions options) {
 void EngineSession::queue(const Frame& frame, SendOptions options) {
     engine_.stats_of(reactor_).packets_out.add();
     if (websocket_) {
-        websocket_->send(frame, options.coalesce ? transport::Flush::window
-                                                 : transport::Flush::turn);
+        websocket_->send(frame, options.immediate  ? transport::Flush::now
+                                : options.coalesce ? transport::Flush::window
+                                                   : transport::Flush::turn);
         return;
     }
     polling_.send(frame);

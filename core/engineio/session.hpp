@@ -43,6 +43,7 @@ struct Handshake {
 struct SendOptions {
     bool is_volatile = false;  // dropped when the transport isn't writable
     bool coalesce = false;     // a broadcast: may wait for the coalescing window
+    bool immediate = false;    // in a write of its own, for clients that read one message at a time
 };
 
 /// The frame of an Engine.IO text message: type '4', then the parts.

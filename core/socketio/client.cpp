@@ -17,8 +17,8 @@ constexpr std::string_view kBusy =
     R"({"code":"busy","message":"too many events in flight on this socket"})";
 
 void send_packet(engineio::Session& session, PacketType type, std::string_view nsp,
-                 std::string_view json) {
-    session.send(engineio::text_message(packet_header(type, nsp), json), {});
+                 std::string_view json, engineio::SendOptions options = {}) {
+    session.send(engineio::text_message(packet_header(type, nsp), json), options);
 }
 
 }  // namespace
@@ -135,8 +135,9 @@ void Client::on_event(const SocketPtr& socket, const Packet& packet,
 void Client::admit(Socket& socket) {
     session_->reactor().cancel(connect_timer_);
     socket.open_ = true;
+    // Alone, as the reference sends it: clients await it before they listen for what follows.
     send_packet(*session_, PacketType::connect, socket.wire_nsp(),
-                "{\"sid\":\"" + socket.id() + "\"}");
+                "{\"sid\":\"" + socket.id() + "\"}", {.immediate = true});
 }
 
 void Client::refuse(Socket& socket, std::string_view error_json) {
