@@ -201,18 +201,19 @@ async function run(broker, { vehicles = 1200, commuters: waiting = 10000, second
     while (asked.length < due) ask(asked.length % vehicles);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
+  await until(() => latencies.length === total, `${total} answers`);
   const elapsed = (performance.now() - start) / 1000;
   const cpu = cpuSeconds(broker.child.pid) - cpuBefore;
   const own = process.cpuUsage(ownBefore);
-  await until(() => latencies.length === total, `${total} answers`);
   for (const client of clients) client.close();
 
   const sizes = asked.map((question) => check(question, question.text, commuters));
   latencies.sort((a, b) => a - b);
   return {
-    vehicles, commuters: waiting, queries: total, queries_per_second: Math.round(total / elapsed),
+    vehicles, commuters: waiting, queries: total, answers_per_second: Math.round(total / elapsed),
     commuters_an_answer: Number((sizes.reduce((sum, size) => sum + size, 0) / total).toFixed(1)),
     broker_cpu_percent: Number((cpu / elapsed * 100).toFixed(1)),
+    broker_us_a_query: Math.round(cpu / total * 1e6),
     generator_cpu_percent: Number(((own.user + own.system) / 1e4 / elapsed).toFixed(1)),
     p50_ms: Number(percentile(latencies, 0.5).toFixed(2)),
     p99_ms: Number(percentile(latencies, 0.99).toFixed(2)),

@@ -7,17 +7,18 @@ import itertools
 import os
 import pathlib
 import re
+import shutil
 import signal
+import sys
 import tempfile
+import unittest.mock
 
 import socketio
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("MOONWIRE_BINARY", ROOT / "build/moonwire")).resolve()
-# Generous: a deadline costs only when a test fails, and sanitizers on a busy machine are slow.
-DEADLINE = int(os.environ.get("MOONWIRE_TEST_DEADLINE_MS", 20000)) / 1000
-SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from lib.broker import DEADLINE, ROOT, Broker  # noqa: E402
 
+APP = ROOT / "scripts/transit"
 DEPOT, ROUTE = "/depot-reservoir", "/route-reservoir"
 VEHICLES, SYSTEM = "/vehicle-events", "/system-events"
 NAMESPACES = [DEPOT, ROUTE, VEHICLES, SYSTEM]
@@ -26,7 +27,7 @@ _numbers = itertools.count(1)
 
 
 async def until(probe, what):
-    """The first true value of `probe()`."""
+    """The first true value of `probe()`, which may be a coroutine."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + DEADLINE
     while True:
@@ -40,80 +41,37 @@ async def until(probe, what):
         await asyncio.sleep(0.005)
 
 
-class Broker:
-    """A broker process of one's own on a free port."""
-
-    def __init__(self, folder, settings=None, env=None):
-        self.folder, self.settings, self.env = folder, settings or {}, env or {}
-        self.log = ""
-
-    async def __aenter__(self):
-        arguments = ["run", str(self.folder), "--port", "0", "--host", "127.0.0.1"]
-        for key, value in self.settings.items():
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            arguments += ["--set", f"{key}={text}"]
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("MOONWIRE_", "SOCKETIO_"))}
-        self.process = await asyncio.create_subprocess_exec(
-            str(BINARY), *arguments, env={**environment, **self.env},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-        self.reader = asyncio.create_task(self._read_log())
-        line = await asyncio.wait_for(self.process.stdout.readline(), DEADLINE)
-        found = re.match(r"listening on (http://\S+)", line.decode())
-        if not found:
-            await self.reader
-            raise AssertionError(f"the broker did not start:\n{self.log}")
-        self.url = found[1]
-        return self
-
-    async def _read_log(self):
-        while chunk := await self.process.stderr.read(65536):
-            self.log += chunk.decode()
-
-    async def logged(self, pattern):
-        await until(lambda: re.search(pattern, self.log), f"log {pattern}:\n{self.log}")
-
-    async def reload(self):
-        before = self.log.count("scripts reloaded")
-        self.process.send_signal(signal.SIGHUP)
-        await until(lambda: self.log.count("scripts reloaded") > before, f"reload\n{self.log}")
-
-    async def __aexit__(self, kind, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            code = await asyncio.wait_for(self.process.wait(), DEADLINE)
-        except asyncio.TimeoutError:
-            self.process.kill()
-            raise
-        await self.reader
-        if kind is None:
-            errors = [line for line in self.log.splitlines() if re.match(r"\S+ error ", line)]
-            assert code == 0 and not errors and not SANITIZER.search(self.log), \
-                f"exit {code}, log:\n{self.log}"
+async def logged(broker, pattern):
+    await until(lambda: re.search(pattern, broker.log()), f"log {pattern}")
 
 
-@contextlib.contextmanager
-def app_folder(spawner):
-    """A copy of scripts/transit whose [settings.spawner] begins with `spawner`."""
-    with tempfile.TemporaryDirectory(prefix="moonwire-transit-") as name:
-        folder = pathlib.Path(name) / "transit"
-        for path in (ROOT / "scripts/transit").rglob("*"):
-            if path.suffix in (".lua", ".toml"):
-                copy = folder / path.relative_to(ROOT / "scripts/transit")
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_text(path.read_text())
-        toml = folder / "moonwire.toml"
-        toml.write_text(re.sub(r"(?m)^\[settings\.spawner\]\n.*\n", f"[settings.spawner]\n{spawner}\n",
-                               toml.read_text()))
-        yield folder
+async def reload(broker):
+    before = broker.log().count("scripts reloaded")
+    broker.process.send_signal(signal.SIGHUP)
+    await until(lambda: broker.log().count("scripts reloaded") > before, "reload")
 
 
 @contextlib.asynccontextmanager
-async def broker(settings=None, env=None, spawner="enabled = false"):
-    """A broker over a copy of the app."""
-    with app_folder(spawner) as folder:
-        async with Broker(folder, settings, env) as started:
-            yield started
+async def running(settings=None, env=None, spawner=None, scripts=APP):
+    """A broker over the app, with --set pairs, variables, or another table [settings.spawner]."""
+    texts = {key: str(value).lower() if isinstance(value, bool) else value
+             for key, value in (settings or {}).items()}
+    surroundings = {name: value for name, value in os.environ.items()
+                    if not name.startswith("SOCKETIO_")}
+    with tempfile.TemporaryDirectory(prefix="moonwire-transit-") as folder:
+        if spawner is not None:
+            scripts = shutil.copytree(scripts, pathlib.Path(folder) / "transit")
+            toml = scripts / "moonwire.toml"
+            toml.write_text(re.sub(r"(?ms)^\[settings\.spawner\].*", f"[settings.spawner]\n{spawner}\n",
+                                   toml.read_text()))
+        with unittest.mock.patch.dict(os.environ, {**surroundings, **(env or {})}, clear=True):
+            broker = Broker(scripts, **texts)
+    try:
+        yield broker
+    except BaseException:
+        broker.discard()
+        raise
+    await asyncio.to_thread(broker.stop)
 
 
 def envelope(event, data, **fields):

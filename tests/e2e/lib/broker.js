@@ -49,7 +49,8 @@ class Broker {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
     if (toml) fs.writeFileSync(path.join(broker.folder, "moonwire.toml"), toml);
-    const sets = Object.entries({ "server.host": "127.0.0.1", ...settings })
+    // Sessions that a test leaves behind unpolled can't be told of the end: don't wait for long.
+    const sets = Object.entries({ "server.host": "127.0.0.1", "server.drain_seconds": 1, ...settings })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     broker.child = spawn(
       BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],

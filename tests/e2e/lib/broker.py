@@ -31,7 +31,8 @@ class Broker:
     def __init__(self, scripts="echo", port=0, **settings):
         self.folder = tempfile.mkdtemp(prefix="moonwire-e2e-")
         shutil.copytree(HERE.parent / "scripts" / scripts, self.folder, dirs_exist_ok=True)
-        command = [BINARY, "run", self.folder, "--port", str(port), "--set", "server.host=127.0.0.1"]
+        command = [BINARY, "run", self.folder, "--port", str(port), "--set", "server.host=127.0.0.1",
+                   "--set", "server.drain_seconds=1"]
         for key, value in settings.items():
             command += ["--set", f"{key.replace('__', '.')}={value}"]
         env = {k: v for k, v in os.environ.items() if not k.startswith("MOONWIRE_")}

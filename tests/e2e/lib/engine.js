@@ -33,11 +33,12 @@ function request(url, path, { method = "GET", headers = {}, body, agent = false 
 
 /// An Engine.IO session over polling; what it sends and receives are raw packets.
 class Polling {
-  static async open(broker, { query = "", headers } = {}) {
+  static async open(broker, { query = "", headers, agent } = {}) {
     const session = new Polling();
     session.url = broker.url;
     session.headers = headers;
-    const response = await request(broker.url, `${PATH}&transport=polling${query}`, { headers });
+    session.agent = agent;
+    const response = await request(broker.url, `${PATH}&transport=polling${query}`, { headers, agent });
     if (response.status !== 200 || response.body[0] !== "0") {
       throw new Error(`handshake: ${response.status} ${response.body}`);
     }
@@ -49,11 +50,11 @@ class Polling {
   }
 
   get(options) {
-    return request(this.url, this.path, { headers: this.headers, ...options });
+    return request(this.url, this.path, { headers: this.headers, agent: this.agent, ...options });
   }
 
   post(body, options) {
-    return request(this.url, this.path, { method: "POST", body, headers: this.headers, ...options });
+    return this.get({ method: "POST", body, ...options });
   }
 
   async send(...packets) {

@@ -1,5 +1,8 @@
 -- The events every test namespace understands; a client tells the server what to do to it.
 return function(ns)
+  -- In a family, `ns` is all of its members: this is the one that the client is in.
+  local function here(socket) return namespace_of(socket.nsp) end
+
   ns:on("message", function(socket, ...) socket:emit("message-back", ...) end)
   ns:on("message-with-ack", function(socket, ...) return ... end)
 
@@ -19,12 +22,13 @@ return function(ns)
   -- Rooms and broadcasts.
   ns:on("join", function(socket, room) socket:join(room) return true end)
   ns:on("leave", function(socket, room) socket:leave(room) return true end)
-  ns:on("all", function(socket, ...) ns:emit("said", ...) end)
+  ns:on("all", function(socket, ...) here(socket):emit("said", ...) end)
+  ns:on("family", function(socket, ...) ns:emit("said", ...) end)
   ns:on("others", function(socket, ...) socket:broadcast():emit("said", ...) end)
-  ns:on("room", function(socket, room, ...) ns:to(room):emit("said", ...) end)
-  ns:on("room-event", function(socket, room, ...) ns:to(room):emit(...) end)
+  ns:on("room", function(socket, room, ...) here(socket):to(room):emit("said", ...) end)
+  ns:on("room-event", function(socket, room, ...) here(socket):to(room):emit(...) end)
   ns:on("room-others", function(socket, room, ...) socket:to(room):emit("said", ...) end)
-  ns:on("except", function(socket, room, ...) ns:except(room):emit("said", ...) end)
+  ns:on("except", function(socket, room, ...) here(socket):except(room):emit("said", ...) end)
 
   -- The server asks: the client's answers come back in the acknowledgement.
   ns:on("call-me", function(socket, seconds, ...)
@@ -33,7 +37,7 @@ return function(ns)
     return { replies = json.array(replies) }
   end)
   ns:on("call-room", function(socket, room, seconds, ...)
-    local replies, err = ns:to(room):timeout(seconds):call(...)
+    local replies, err = here(socket):to(room):timeout(seconds):call(...)
     return { replies = replies, error = err }
   end)
 
@@ -63,6 +67,6 @@ return function(ns)
   -- Watchers hear of everyone who leaves.
   ns:on("watch", function(socket) socket:join("watchers") return true end)
   ns:on_disconnect(function(socket, reason)
-    ns:to("watchers"):emit("left", socket.id, reason)
+    here(socket):to("watchers"):emit("left", socket.id, reason)
   end)
 end
