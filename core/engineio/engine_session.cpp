@@ -100,13 +100,17 @@ void EngineSession::close(CloseReason reason) {
     if (state_ != State::open) return;
     drop_probe();
     reactor_.cancel(heartbeat_);
-    if (websocket_ || reason != CloseReason::forced_close || polling_.has_poll()) {
-        if (websocket_) std::exchange(websocket_, nullptr)->close(kNormalClosure);
-        else polling_.answer("1");
+    if (websocket_) {
+        std::exchange(websocket_, nullptr)->close(kNormalClosure);
+        leave_table();
+    } else if (reason != CloseReason::forced_close || (polling_.has_poll() && polling_.empty())) {
+        polling_.answer("1");
         leave_table();
     } else {
-        // The client is between two polls: the next one takes what is left and learns of the end.
-        farewell_ = polling_.empty() ? "6\x1e" "1" : "1";
+        // The close travels alone, in the poll after the last packets: clients act on it before
+        // they hand on what came with it.
+        polling_.answer();
+        farewell_ = "6\x1e" "1";
         linger(engine_.options().close_linger);
     }
     reactor_.post([handler = std::exchange(handler_, nullptr), reason] {
@@ -165,6 +169,7 @@ void EngineSession::on_poll(std::shared_ptr<transport::HttpExchange> exchange) {
     });
     polling_.poll(std::move(exchange));
     if (state_ == State::lingering) {
+        if (!polling_.empty()) return polling_.answer();
         reactor_.cancel(heartbeat_);
         polling_.answer(farewell_);
         return leave_table();

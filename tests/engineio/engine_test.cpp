@@ -273,7 +273,19 @@ TEST_CASE("what is queued at a close by the server still reaches the client") {
     fixture.open_polling();
     fixture.listener.session->send(text_message("last words"), {});
     fixture.listener.session->close();
-    CHECK(fixture.poll()->response_->body == "4last words\x1e" "1");
+    CHECK(fixture.poll()->response_->body == "4last words");
+    CHECK(fixture.poll()->response_->body == "6\x1e" "1");
+    CHECK(fixture.engine.session_count() == 0);
+}
+
+TEST_CASE("a close never shares a poll with the packets before it") {
+    Fixture fixture;
+    fixture.open_polling();
+    const auto poll = fixture.poll();
+    fixture.listener.session->send(text_message("1"), {});
+    fixture.listener.session->close();
+    CHECK(poll->response_->body == "41");
+    CHECK(fixture.poll()->response_->body == "6\x1e" "1");
 }
 
 TEST_CASE("a heartbeat that is answered keeps the session and measures its latency") {
