@@ -231,11 +231,15 @@ private:
         int stored;  // in the table, which then is below the waiting values
         int count;   // waiting
     };
+    static constexpr int kSlotsAtOnce = 64, kSpareSlots = 8;
     static constexpr int kRun = 32;  // 64 levels of 32 pairs stay within LuaJIT's 8000 slots
 
     bool room() {
         if (depth_ == 0 && arguments_) return fail("An array is expected.");
-        luaL_checkstack(state_, 8, "JSON");
+        if (--free_slots_ < kSpareSlots) {
+            luaL_checkstack(state_, kSlotsAtOnce, "JSON");
+            free_slots_ = kSlotsAtOnce;
+        }
         return true;
     }
 
@@ -324,6 +328,7 @@ private:
     const int skip_;
     lua_State* state_ = nullptr;
     std::uint32_t values_ = 0;
+    int free_slots_ = 0;  // at least; what is popped is not given back
     std::array<Level, kMaxJsonDepth + 1> levels_;
 };
 

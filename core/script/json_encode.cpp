@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <lua.hpp>
 
 #include "core/base/json_text.hpp"
@@ -30,22 +31,40 @@ void append_number(std::string& out, double value) {
     out.append(text.begin(), result.ptr);
 }
 
+/// Whether eight bytes are ASCII without a control character, quote or backslash.
+bool is_plain(std::uint64_t eight) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101u, kHighBits = 0x80 * kOnes;
+    const auto zero_byte = [](std::uint64_t word) { return (word - kOnes) & ~word; };
+    const std::uint64_t odd = eight | (eight - 0x20 * kOnes) | zero_byte(eight ^ ('"' * kOnes)) |
+                              zero_byte(eight ^ ('\\' * kOnes));
+    return (odd & kHighBits) == 0;
+}
+
+/// Whether the text needs no escape and no look at its encoding: nearly always so.
+bool is_plain(std::string_view text) {
+    const char* at = text.data();
+    std::size_t left = text.size();
+    for (std::uint64_t eight = 0; left >= sizeof eight; at += sizeof eight, left -= sizeof eight) {
+        std::memcpy(&eight, at, sizeof eight);
+        if (!is_plain(eight)) return false;
+    }
+    for (; left > 0; ++at, --left) {
+        const auto c = static_cast<unsigned char>(*at);
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') return false;
+    }
+    return true;
+}
+
 /// Appends a string with its quotes; false if it is not UTF-8.
 bool append_text(std::string& out, std::string_view text) {
-    if (valid_utf8_prefix(text) != text.size()) return false;
-    std::size_t plain = 0;
-    while (plain < text.size()) {
-        const auto c = static_cast<unsigned char>(text[plain]);
-        if (c < 0x20 || c == '"' || c == '\\') break;
-        ++plain;
-    }
-    if (plain != text.size()) {
-        append_json_string(out, text);
+    if (is_plain(text)) {
+        out += '"';
+        out += text;
+        out += '"';
         return true;
     }
-    out += '"';
-    out += text;
-    out += '"';
+    if (valid_utf8_prefix(text) != text.size()) return false;
+    append_json_string(out, text);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/script/pattern.hpp"
+#include "core/script/vm.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -188,6 +189,7 @@ int string_gsub(lua_State* state) {
 
     MatchBudget budget{kMaxSteps, state};
     PatternMatch match(subject, pattern, budget);
+    const Vm::Nesting nesting(state);
     luaL_Buffer out;
     luaL_buffinit(state, &out);
     const char* at = subject.data();

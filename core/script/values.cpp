@@ -10,15 +10,17 @@
 namespace moonwire::script {
 namespace {
 
-/// `null` is the light userdata of address zero: no allocation, equal to itself, one type-wide
-/// metatable. The host keeps no other light userdata within a script's reach.
+/// `null` is the light userdata of address zero: no allocation, equal to itself. The metatable is
+/// of all light userdata; others are the host's sentinels.
+const char* sentinel_name(lua_State* state) { return is_null(state, 1) ? "null" : "a sentinel"; }
+
 int index_null(lua_State* state) {
-    return luaL_error(state, "attempt to index null (field '%s')",
+    return luaL_error(state, "attempt to index %s (field '%s')", sentinel_name(state),
                       lua_isstring(state, 2) ? lua_tostring(state, 2) : luaL_typename(state, 2));
 }
 
 int null_to_string(lua_State* state) {
-    lua_pushliteral(state, "null");
+    lua_pushstring(state, sentinel_name(state));
     return 1;
 }
 
@@ -87,7 +89,7 @@ void register_values(lua_State* state) {
     push_null(state);
     lua_newtable(state);
     luaL_register(state, nullptr, null_methods);
-    lua_pushliteral(state, "null");
+    lua_pushliteral(state, "sentinel");
     lua_setfield(state, -2, "__metatable");
     lua_setmetatable(state, -2);
     lua_pop(state, 1);

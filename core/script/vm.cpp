@@ -13,11 +13,16 @@ namespace moonwire::script {
 namespace {
 
 // LuaJIT has no emergency collection: an allocation over the limit fails even while most of the
-// heap is garbage. A short pause keeps the garbage a small part of it.
-constexpr int kLimitedGcPause = 115, kLimitedGcStepMultiplier = 400;
+// heap is garbage. A short pause keeps the garbage a small part of it, and is needless work as long
+// as the heap is small: so it is short only above this part of the limit, and twice that is still
+// below it.
+constexpr std::size_t kShortPauseFrom = 3;  // one in
+constexpr int kShortGcPause = 115, kLongGcPause = 200, kGcStepMultiplier = 400;
 // How much memory outside of Lua's heap goes by before the collector is made to work for it.
 constexpr std::size_t kExternalDebtBytes = 256u << 10;
 constexpr std::size_t kGcStepBytes = 1024;  // what LuaJIT takes one step of its collector for
+
+constexpr int kMaxNesting = 100;
 
 /// The error value as text; tables speak through __tostring.
 int traceback(lua_State* state) {
@@ -82,8 +87,7 @@ Vm::Vm(std::size_t memory_limit_bytes) {
     }
     lua_gc(state_, LUA_GCCOLLECT, 0);
     if (memory_limit_bytes != 0) {
-        lua_gc(state_, LUA_GCSETPAUSE, kLimitedGcPause);
-        lua_gc(state_, LUA_GCSETSTEPMUL, kLimitedGcStepMultiplier);
+        lua_gc(state_, LUA_GCSETSTEPMUL, kGcStepMultiplier);
         limit_ = memory_bytes() + memory_limit_bytes;
     }
 }
@@ -112,6 +116,11 @@ void* Vm::allocate(void* self, void* block, std::size_t old_size, std::size_t ne
     // Lua counts on shrinking never to fail.
     if (!moved) return new_size <= old_size ? block : nullptr;
     vm.allocated_ = vm.allocated_ - old_size + new_size;
+    if (const bool tight = vm.limit_ != 0 && vm.memory_bytes() > vm.limit_ / kShortPauseFrom;
+        tight != vm.tight_) {
+        vm.tight_ = tight;
+        lua_gc(vm.state_, LUA_GCSETPAUSE, tight ? kShortGcPause : kLongGcPause);  // a mere store
+    }
     return moved;
 }
 
@@ -135,6 +144,12 @@ Result<void> Vm::collect_after_refusal() {
     const auto collected = protect(state_, 0, [](lua_State*) { return 0; });
     if (!collected) return collected.error();
     return {};
+}
+
+Vm::Nesting::Nesting(lua_State* state) : vm_(of(state)) {
+    // Before the count: what raises here is not undone by the destructor.
+    if (vm_.nesting_ == kMaxNesting) luaL_error(state, "C stack overflow");
+    ++vm_.nesting_;
 }
 
 Result<void> Vm::push_environment() {

@@ -69,6 +69,19 @@ public:
     /// From the userdata's __gc.
     void release(std::size_t bytes) noexcept { external_ -= bytes; }
 
+    /// Held by a C function with much on the C stack while it calls back into Lua. Lua's own stack
+    /// would let a callback nest until the thread's stack is gone; this raises "C stack overflow".
+    class Nesting {
+    public:
+        explicit Nesting(lua_State* state);
+        ~Nesting() { --vm_.nesting_; }
+        Nesting(const Nesting&) = delete;
+        Nesting& operator=(const Nesting&) = delete;
+
+    private:
+        Vm& vm_;
+    };
+
 private:
     using ErasedBody = int (*)(lua_State*, void*);
     static Result<int> protect_erased(lua_State* state, int arguments, ErasedBody body, void* data);
@@ -86,6 +99,8 @@ private:
     std::size_t external_ = 0;
     std::size_t external_debt_ = 0;  // charged since the collector last heard of it
     std::size_t limit_ = 0;
+    int nesting_ = 0;
+    bool tight_ = false;                 // the collector's pause is short
     bool refused_ = false;               // an allocation, since the last full collection
     ErasedBody pending_body_ = nullptr;  // what the trampoline is to run
     void* pending_data_ = nullptr;

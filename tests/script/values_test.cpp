@@ -15,9 +15,13 @@ TEST_CASE("null is a value of its own, equal to itself and not nil") {
     CHECK(box.eval("return null and 'true in a condition' or 'false'") == "true in a condition");
     CHECK(box.eval("return null.fare") ==
           "error: test.lua:1: attempt to index null (field 'fare')");
-    CHECK(box.eval("return getmetatable(null)") == "null");
+    CHECK(box.eval("return getmetatable(null)") == "sentinel");
     push_null(box.vm.state());
     CHECK(is_null(box.vm.state(), -1));
+    lua_pushlightuserdata(box.vm.state(), &box);
+    CHECK_FALSE(is_null(box.vm.state(), -1));
+    lua_setfield(box.vm.state(), box.environment, "other");
+    CHECK(box.eval("return other") == "a sentinel");
     lua_pushnil(box.vm.state());
     CHECK_FALSE(is_null(box.vm.state(), -1));
 }

@@ -225,6 +225,24 @@ TEST_CASE("a watchdog's hook stops what it must") {
     }
 }
 
+TEST_CASE("callbacks within callbacks end before the thread's stack does") {
+    Sandbox box;
+    for (int i = 0; i < 3; ++i) {
+        CHECK(box.eval("local function f() return (('a'):gsub('a', f)) end return f()")
+                  .ends_with("C stack overflow"));
+        CHECK(box.eval("local t = setmetatable({}, {}) getmetatable(t).__index = function(_, k) "
+                       "return (('a'):gsub('a', t)) end return t.x")
+                  .ends_with("C stack overflow"));
+    }
+    CHECK(box.eval("local function f() table.sort({2, 1}, f) end f()").find("stack overflow") !=
+          std::string::npos);
+    CHECK(box.eval("local t t = setmetatable({}, {__tostring = function() return "
+                   "string.format('%s', t) end}) return tostring(t)")
+              .find("stack overflow") != std::string::npos);
+    CHECK(box.eval("return (('ab'):gsub('.', function(c) return (c:gsub('.', '%0%0')) end))") ==
+          "aabb");
+}
+
 TEST_CASE("random numbers differ between states") {
     Sandbox one, other;
     CHECK(one.eval("return math.random(1e15)") != other.eval("return math.random(1e15)"));
