@@ -184,8 +184,8 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
         failure.message = invalid->text();
         failure.data_json = invalid->data_json();
         acknowledgement.fail(failure.client_json());
-    } else if (unreadable && !is_valid_json(payload.json)) {
-        return false;
+    } else if (unreadable && (!payload.attachments.empty() || !is_valid_json(payload.json))) {
+        return false;  // with attachments, a placeholder may be what is wrong
     } else {
         // Valid but for memory or for too many arguments: not the end of the connection.
         const Failure failure = memory_failure(error);
