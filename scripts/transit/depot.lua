@@ -38,8 +38,10 @@ channel:on("vehicle:query_commuters", reservoir.query { depot_id = depot_id },
   if channel:is_addressed(message) then return channel:relay(socket, message) end
   local query, found = message.data, json.array {}
   for record in queues.each(ns.state, commuters:state().waiting, query.depot_id) do
-    if reservoir.matches(record.commuter, query) then found[#found + 1] = record.commuter end
-    if #found == query.seats then break end
+    if reservoir.matches(record.commuter, query) then
+      found[#found + 1] = record.commuter
+      if #found == query.seats then break end
+    end
   end
   return channel:reply(socket, message, "vehicle:commuters_found", {
     vehicle_id = query.vehicle_id, depot_id = query.depot_id, commuters = found, count = #found,

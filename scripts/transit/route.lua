@@ -12,7 +12,7 @@ local spawner = require "lib.spawner"
 local RADIUS = setting("route.radius", 500)
 local MAX_RADIUS = setting("route.max_radius", 10000)
 local SEATS = setting("route.seats", 20)
-local CELL = setting("route.cell_metres", 500)
+local CELL = setting("route.cell_metres", 2000)
 
 local index  -- of who waits, by place; no plain data, so each generation of this file makes its own
 local commuters = reservoir.open(ns, function(record)
@@ -45,14 +45,6 @@ local function spawn_commuter(commuter)
   put(spatial(), commuters:add(commuter).commuter)
 end
 
---- What a vehicle is told of a commuter: their data, and how far they are.
-local function sighting(commuter, metres)
-  local copy = {}
-  for field, value in pairs(commuter) do copy[field] = value end
-  copy.distance = math.floor(metres * 10 + 0.5) / 10
-  return copy
-end
-
 --- The nearest who match. The index knows places only, so where others mix in, it is asked for more
 --- until there are enough or no more.
 local function nearest(query, lat, lon)
@@ -64,8 +56,12 @@ local function nearest(query, lat, lon)
     local found = json.array {}
     for i, id in ipairs(ids) do
       local commuter = waiting[id].commuter
-      if reservoir.matches(commuter, query) then found[#found + 1] = sighting(commuter, metres[i]) end
-      if #found == query.seats then return found end
+      if reservoir.matches(commuter, query) then
+        -- Overwritten by each query: to copy everyone found would cost more than finding them.
+        commuter.distance = math.floor(metres[i] * 10 + 0.5) / 10
+        found[#found + 1] = commuter
+        if #found == query.seats then return found end
+      end
     end
     if #ids < page then return found end
     page = page * 4

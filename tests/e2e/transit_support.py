@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import unittest
 import unittest.mock
 
 import socketio
@@ -184,3 +185,44 @@ def commuter(name, lat=40.7128, lon=-74.006, **fields):
         "destination": point(40.7589, -73.9851), "direction": "outbound", "priority": 3,
         "max_walking_distance": 500, **fields,
     }
+
+
+class QuietCase(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)  # it complains when the machine is busy
+
+
+class TransitCase(QuietCase):
+    """Each test has a broker of its own."""
+
+    settings = {}
+
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.broker = await self.enterAsyncContext(running(self.settings))
+
+    async def open(self, *namespaces, auth=None, **options):
+        service = await Service.open(self.broker.url, *namespaces, auth=auth, **options)
+        self.addAsyncCleanup(service.close)
+        return service
+
+    async def health(self, service):
+        await service.send("system:health_check", {}, SYSTEM)
+        return (await service.expect("system:health_check", SYSTEM))["data"]
+
+    async def found(self, vehicle, data, namespace=None):
+        """The ids that a query finds, in order."""
+        answer = await vehicle.call("vehicle:query_commuters", data, namespace)
+        self.assertNotIn("error", answer)
+        return [each["commuter_id"] for each in answer["data"]["commuters"]]
+
+    async def refused(self, service, event, data, code, field=None, namespace=None, **fields):
+        """The message is refused, both ways; returns the refusal."""
+        message = envelope(event, data, **fields)
+        answer = await service.call_raw(event, message, namespace)
+        self.assertEqual(answer.get("error", {}).get("code"), code, answer)
+        self.assertEqual(answer["error"].get("field"), field)
+        self.assertTrue(answer["error"]["message"])
+        told = await service.expect("system:error", namespace)
+        self.assertEqual(told["data"], answer["error"])
+        return answer["error"]
