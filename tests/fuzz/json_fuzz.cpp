@@ -2,13 +2,13 @@
 // back as the same text.
 #include <cstdio>
 #include <cstdlib>
-#include <lua.hpp>
 #include <string>
 #include <vector>
 
 #include "core/script/json_decode.hpp"
 #include "core/script/json_encode.hpp"
 #include "core/script/vm.hpp"
+#include "tests/script/stack.hpp"
 
 using namespace moonwire;
 using namespace moonwire::script;
@@ -24,12 +24,12 @@ void require(bool holds, const char* what, std::string_view text) {
 /// Decodes and encodes; false when decoding refuses.
 bool pass(lua_State* state, std::string_view json, const std::vector<SharedBytes>& attachments,
           Encoded& out) {
-    lua_settop(state, 0);
+    clear_stack(state);
     if (!decode_json(state, json, attachments)) {
-        require(lua_gettop(state) == 0, "something was left on the stack", json);
+        require(stack_size(state) == 0, "something was left on the stack", json);
         return false;
     }
-    require(lua_gettop(state) == 1, "not one value on the stack", json);
+    require(stack_size(state) == 1, "not one value on the stack", json);
     const auto encoded = encode_json(state, 1, out, BinaryValues::as_attachments);
     require(encoded.has_value(), encoded ? "" : encoded.error().message.c_str(), json);
     return true;
@@ -56,10 +56,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     first.clear();
     pass(state, json, attachments, first);
 
-    lua_settop(state, 0);
+    clear_stack(state);
     if (const auto count = decode_json_array(state, json, attachments, 1))
-        require(lua_gettop(state) == *count && *count <= 200, "a wrong count", json);
-    else require(lua_gettop(state) == 0, "something was left on the stack", json);
-    lua_settop(state, 0);
+        require(stack_size(state) == *count && *count <= 200, "a wrong count", json);
+    else require(stack_size(state) == 0, "something was left on the stack", json);
+    clear_stack(state);
     return 0;
 }
