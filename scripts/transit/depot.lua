@@ -4,11 +4,12 @@ local ns = namespace "/depot-reservoir"
 local schema = require "schema"
 local envelope = require "lib.envelope"
 local hub = require "lib.hub"
+local option = require "lib.option"
 local queues = require "lib.queues"
 local reservoir = require "lib.reservoir"
 local spawner = require "lib.spawner"
 
-local DEFAULT_DEPOT = setting("depot.default_id", "main")
+local DEFAULT_DEPOT = option.of("depot.default_id", envelope.id, "main")
 
 local commuters = reservoir.open(ns, function(record) queues.leave(ns.state, record) end)
 local channel = hub.open(ns, function()

@@ -5,14 +5,15 @@ local geo = require "geo"
 local schema = require "schema"
 local envelope = require "lib.envelope"
 local hub = require "lib.hub"
+local option = require "lib.option"
 local place = require "lib.place"
 local reservoir = require "lib.reservoir"
 local spawner = require "lib.spawner"
 
-local RADIUS = setting("route.radius", 500)
-local MAX_RADIUS = setting("route.max_radius", 10000)
-local SEATS = setting("route.seats", 20)
-local CELL = setting("route.cell_metres", 2000)
+local RADIUS = option.amount("route.radius", 500)
+local MAX_RADIUS = option.amount("route.max_radius", 10000)
+local SEATS = option.count("route.seats", 20)
+local CELL = option.count("route.cell_metres", 500)
 
 local index  -- of who waits, by place; no plain data, so each generation of this file makes its own
 local commuters = reservoir.open(ns, function(record)
@@ -78,7 +79,7 @@ end)
 
 channel:on("vehicle:query_commuters", reservoir.query(place.fields {
   radius = schema.default(schema.number { min = 0, max = MAX_RADIUS }, RADIUS),
-  seats = schema.default(schema.integer { min = 1, max = setting("reservoir.max_seats", 200) }, SEATS),
+  seats = schema.default(schema.integer { min = 1, max = reservoir.MAX_SEATS }, SEATS),
 }), function(socket, message)
   if channel:is_addressed(message) then return channel:relay(socket, message) end
   local query = message.data

@@ -30,7 +30,8 @@ local function health()
   local figures = figures_of_all()
   local depot, route = figures["/depot-reservoir"], figures["/route-reservoir"]
   local vehicles = figures["/vehicle-events"]
-  local connections, messages = { total = 0, namespaces = {} }, { received = 0, sent = 0, refused = 0 }
+  local connections = { total = 0, namespaces = {} }
+  local messages = { received = 0, sent = 0, refused = 0 }
   local complete = true
   for _, name in ipairs(NAMESPACES) do
     local of = figures[name]

@@ -6,11 +6,12 @@ local schema = require "schema"
 local envelope = require "lib.envelope"
 local fleet = require "lib.fleet"
 local hub = require "lib.hub"
+local option = require "lib.option"
 local place = require "lib.place"
 
 local NO_REPLAY = {}
-for _, service in ipairs(setting("vehicles.no_replay_to",
-                                 { "vehicle-conductor", "vehicle-driver", "vehicle" })) do
+for _, service in ipairs(option.of("vehicles.no_replay_to", schema.array(schema.string()),
+                                   { "vehicle-conductor", "vehicle-driver", "vehicle" })) do
   NO_REPLAY[service] = true
 end
 local REPLAY_BATCH, REPLAY_PAUSE = 100, 0.02  -- messages; seconds: never a flood in one turn
@@ -42,7 +43,9 @@ on_vehicle("vehicle:position_update", place.fields {
   return {}
 end)
 
-on_vehicle("vehicle:status_change", { status = schema.enum(fleet.STATUSES) }, function(vehicle, data)
+on_vehicle("vehicle:status_change", {
+  status = schema.enum(fleet.STATUSES),
+}, function(vehicle, data)
   fleet.refuse_impossible(vehicle, data)
   return { status = data.status }
 end)
@@ -53,8 +56,9 @@ on_vehicle("vehicle:capacity_update", {
 }, function(vehicle, data)
   local capacity = envelope.value(data.capacity) or vehicle.capacity
   if capacity and data.available_seats > capacity then
-    fail("invalid", string.format("data.available_seats must be at most the capacity %d, got %d",
-                                  capacity, data.available_seats), { field = "data.available_seats" })
+    fail("invalid",
+         string.format("data.available_seats must be at most the capacity %d, got %d",
+                       capacity, data.available_seats), { field = "data.available_seats" })
   end
   return { capacity = capacity }
 end)
@@ -78,4 +82,4 @@ end)
 
 ns:on_disconnect(function(socket) fleet.leave(ns.state, socket) end)
 
-every(setting("vehicles.sweep_seconds", 30), function() fleet.sweep(ns.state) end)
+every(option.amount("vehicles.sweep_seconds", 30), function() fleet.sweep(ns.state) end)

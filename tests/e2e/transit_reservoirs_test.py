@@ -135,6 +135,21 @@ class Depots(TransitCase):
         await self.refused(self.service, "commuter:spawned", commuter("a", note="x" * 3000),
                            "too_large", "data")
 
+    async def test_what_could_not_be_sent_on_is_not_taken_in(self):
+        deep = {}
+        for _ in range(59):
+            deep = {"a": deep}
+        for namespace in (DEPOT, ROUTE):
+            service = await self.open(namespace)
+            for number, (extra, code) in enumerate([(deep, "invalid"), (b"\1\2", "invalid"),
+                                                    ("ü" * 1500, "too_large"), ([[]], None)]):
+                answer = await service.call("commuter:spawned", commuter(
+                    f"C{number}", depot_id="D", extra=extra))
+                self.assertEqual(answer.get("error", {}).get("code"), code, (number, answer))
+            self.assertEqual(await self.found(service, {
+                "vehicle_id": "V", "depot_id": "D", "seats": 9, "position": point(40.7128, -74.006)}),
+                ["C3"])
+
     async def test_the_queue_stays_in_order_through_many_changes(self):
         order, chance = [], random.Random(5)
         for number in range(300):

@@ -79,6 +79,10 @@ class Vehicles(VehicleCase):
                            "data.available_seats")
         await self.update("capacity_update", {"vehicle_id": "V1", "available_seats": 0})
 
+    async def test_a_message_is_plain_json(self):
+        await self.refused(self.bus, "vehicle:status_change",
+                           {"vehicle_id": "V1", "status": "idle", "photo": b"\1"}, "invalid", "data")
+
     async def test_a_message_has_a_size(self):
         await self.refused(self.bus, "vehicle:status_change",
                            {"vehicle_id": "V1", "status": "idle", "note": "x" * 5000}, "too_large", "data")

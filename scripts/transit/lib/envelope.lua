@@ -6,7 +6,7 @@ local envelope = {}
 
 local SOURCE = "moonwire"
 
--- ISO 8601 lets the zone be left out, and Python's isoformat() does; RFC 3339 ("date-time") doesn't.
+-- ISO 8601 lets the zone be left out, and Python's isoformat() does so; RFC 3339 doesn't.
 local timestamp = schema.one_of {
   schema.string { format = "date-time" },
   schema.string {

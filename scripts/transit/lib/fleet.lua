@@ -1,19 +1,23 @@
--- The last known state of every vehicle. Plain data:
--- state.vehicles = {vehicle_id -> {messages = {event -> message}, status, capacity, reporter, gone_since}},
--- state.vehicle_count. `reporter` is the socket that spoke for it last.
+-- The last known state of every vehicle. Plain data: state.vehicle_count, and state.vehicles =
+-- {vehicle_id -> {messages = {event -> message}, status, capacity, reporter, gone_since}}, in which
+-- `reporter` is the socket that spoke for it last.
+local schema = require "schema"
 local envelope = require "lib.envelope"
+local option = require "lib.option"
+local size = require "lib.size"
 
 local fleet = {}
 
 fleet.STATUSES = { "idle", "boarding", "driving" }
 local EVENTS = { "vehicle:position_update", "vehicle:status_change", "vehicle:capacity_update" }
 
-local LIMIT = setting("vehicles.limit", 5000)
-local KEEP_SECONDS = setting("vehicles.keep_minutes", 15) * 60
-local MESSAGE_BYTES = setting("vehicles.message_bytes", 4096)
+local LIMIT = option.count("vehicles.limit", 5000)
+local KEEP_SECONDS = option.amount("vehicles.keep_minutes", 15) * 60
+local MESSAGE_BYTES = option.count("vehicles.message_bytes", 4096)
 
 -- A vehicle drives off after boarding, never straight from idle.
-local TRANSITIONS = setting("vehicles.transitions", {
+local status = schema.enum(fleet.STATUSES)
+local TRANSITIONS = option.of("vehicles.transitions", schema.map(schema.array(status)), {
   idle = { "boarding" },
   boarding = { "driving", "idle" },
   driving = { "boarding", "idle" },
@@ -45,13 +49,6 @@ function fleet.refuse_impossible(vehicle, data)
        { field = "data.status", from = from, to = to })
 end
 
-function fleet.refuse_if_large(message)
-  if #json.encode(message) > MESSAGE_BYTES then
-    fail("too_large", string.format("a vehicle's message may have %d bytes", MESSAGE_BYTES),
-         { field = "data" })
-  end
-end
-
 local function drop(state, vehicle_id)
   all(state)[vehicle_id] = nil
   state.vehicle_count = state.vehicle_count - 1
@@ -72,6 +69,9 @@ local function make_room(state)
   end
   drop(state, longest)
 end
+
+--- What is no message to keep.
+function fleet.refuse_if_large(message) size.refuse_over(MESSAGE_BYTES, message) end
 
 --- Keeps `message` as the vehicle's latest of its kind, with `changes` to what is known of it.
 function fleet.note(state, vehicle_id, socket, message, changes)
@@ -114,9 +114,11 @@ function fleet.last_messages(vehicle)
     if last then
       local copy = {}
       for field, value in pairs(last) do copy[field] = value end
-      copy.metadata = {}
-      for field, value in pairs(envelope.value(last.metadata) or {}) do copy.metadata[field] = value end
-      copy.metadata.replayed, copy.metadata.connected = true, vehicle.gone_since == nil
+      local metadata = { replayed = true, connected = vehicle.gone_since == nil }
+      for field, value in pairs(envelope.value(last.metadata) or {}) do
+        if metadata[field] == nil then metadata[field] = value end
+      end
+      copy.metadata = metadata
       messages[#messages + 1] = copy
     end
   end

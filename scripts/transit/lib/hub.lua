@@ -1,5 +1,5 @@
--- What the four namespaces have in common: who comes and goes, checked messages in and out, routing,
--- refusals and counters.
+-- What the four namespaces have in common: who comes and goes, checked messages in and out,
+-- routing, refusals and counters.
 local schema = require "schema"
 local envelope = require "lib.envelope"
 local identity = require "lib.identity"
@@ -28,8 +28,9 @@ function hub.open(ns, figures)
   ns:on_any(function(socket, event, message)
     self:count("received")
     if self.events[event] then return end
-    self:refuse(socket, event, message,
-                { code = "unknown_event", message = "no event '" .. event .. "' here", field = "type" })
+    self:refuse(socket, event, message, {
+      code = "unknown_event", message = "no event '" .. event .. "' here", field = "type",
+    })
   end)
   ns:serve("figures", function()
     local counters = self:counters()
@@ -64,8 +65,8 @@ function hub:announce(event, socket, data)
   namespace_of(MONITORS):except(socket.id):emit(event, envelope.make(event, data))
 end
 
---- Handles an inbound event: `handler(socket, message)` is called with a message that holds; what it
---- returns is the acknowledgement. fail(code, message, {field = …}) in it refuses the message.
+--- Handles an inbound event: `handler(socket, message)` is called with a message that holds; what
+--- it returns is the acknowledgement. fail(code, message, {field = …}) in it refuses the message.
 function hub:on(event, data, handler)
   local message_schema = envelope.of(event, data)
   self.events[event] = true
@@ -74,8 +75,9 @@ function hub:on(event, data, handler)
     if not checked then
       local field = problem.path:gsub("^%$%.?", "")
       if field == "" then field = "message" end
-      return self:refuse(socket, event, message,
-                         { code = "invalid", message = field .. " " .. problem.message, field = field })
+      return self:refuse(socket, event, message, {
+        code = "invalid", message = field .. " " .. problem.message, field = field,
+      })
     end
     local ok, answer = pcall(handler, socket, checked)
     if ok then return answer end

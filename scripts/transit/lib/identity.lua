@@ -1,4 +1,4 @@
--- Who a socket is: `auth: {service_type, service_id, rooms}`, and the rooms that make it addressable.
+-- Who a socket is: `auth: {service_type, service_id, rooms}`, and the rooms by which it is reached.
 local schema = require "schema"
 local envelope = require "lib.envelope"
 
@@ -25,7 +25,8 @@ function identity.admit(socket)
   for i, room in ipairs(rooms) do
     if not KINDS[room:match("^%l+")] then
       local field = string.format("auth.rooms[%d]", i - 1)
-      fail("invalid", field .. " must be a depot:, route:, vehicle: or zone: room", { field = field })
+      fail("invalid", field .. " must be a depot:, route:, vehicle: or zone: room",
+           { field = field })
     end
   end
   socket.data.service = {

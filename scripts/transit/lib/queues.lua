@@ -1,9 +1,12 @@
 -- The order in which a depot's commuters board: by priority, then first come, first served.
 -- Plain data: state.queues = {depot_id -> {commuter_id…}}, next to the reservoir's records.
+local schema = require "schema"
+local option = require "lib.option"
+
 local queues = {}
 
-local QUEUE_LIMIT = setting("depot.queue_limit", 1000)
-local HIGHEST_FIRST = setting("depot.highest_priority_first", true)
+local QUEUE_LIMIT = option.count("depot.queue_limit", 1000)
+local HIGHEST_FIRST = option.of("depot.highest_priority_first", schema.boolean(), true)
 
 local function all(state)
   if not state.queues then state.queues = {} end

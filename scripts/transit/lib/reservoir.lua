@@ -3,6 +3,8 @@
 local schema = require "schema"
 local envelope = require "lib.envelope"
 local memory = require "lib.memory"
+local option = require "lib.option"
+local size = require "lib.size"
 
 local reservoir = {}
 reservoir.__index = reservoir
@@ -15,13 +17,18 @@ reservoir.point = schema.object {
   lon = schema.number { min = -180, max = 180 },
 }
 
-local LIMIT = setting("reservoir.limit", 20000)
-local REMEMBERED = setting("reservoir.remembered", 20000)
-local COMMUTER_BYTES = setting("reservoir.commuter_bytes", 2048)
-local MAX_WAIT = setting("reservoir.max_wait_minutes", 240) * 60
-local SWEEP_SECONDS = setting("reservoir.sweep_seconds", 30)
-local WALKING_DISTANCE = setting("reservoir.walking_distance", 500)
-local PRIORITY = setting("reservoir.priority", 1)
+local LIMIT = option.count("reservoir.limit", 20000)
+local REMEMBERED = option.count("reservoir.remembered", 20000)
+local COMMUTER_BYTES = option.count("reservoir.commuter_bytes", 2048)
+local MAX_WAIT = option.amount("reservoir.max_wait_minutes", 240) * 60
+local SWEEP_SECONDS = option.amount("reservoir.sweep_seconds", 30)
+
+local priority = schema.integer { min = 0, max = 1000 }
+
+--- What a commuter who says nothing has; and the most seats of a query.
+reservoir.WALKING_DISTANCE = option.amount("reservoir.walking_distance", 500)
+reservoir.PRIORITY = option.of("reservoir.priority", priority, 1)
+reservoir.MAX_SEATS = option.count("reservoir.max_seats", 200)
 
 --- The data of `commuter:spawned`; `fields` adds what a reservoir wants to know besides.
 function reservoir.commuter(fields)
@@ -29,8 +36,9 @@ function reservoir.commuter(fields)
     commuter_id = id,
     route_id = maybe(id),
     destination = maybe(reservoir.point),
-    priority = schema.default(schema.integer { min = 0, max = 1000 }, PRIORITY),
-    max_walking_distance = schema.default(schema.number { min = 0, max = 100000 }, WALKING_DISTANCE),
+    priority = schema.default(priority, reservoir.PRIORITY),
+    max_walking_distance = schema.default(schema.number { min = 0, max = 100000 },
+                                          reservoir.WALKING_DISTANCE),
   }
   for field, kind in pairs(fields) do all[field] = kind end
   return schema.object(all)
@@ -42,7 +50,7 @@ function reservoir.query(fields)
     vehicle_id = id,
     route_id = maybe(id),
     direction = maybe(schema.enum { "outbound", "inbound" }),
-    seats = schema.integer { min = 1, max = setting("reservoir.max_seats", 200) },
+    seats = schema.integer { min = 1, max = reservoir.MAX_SEATS },
   }
   for field, kind in pairs(fields) do all[field] = kind end
   return schema.object(all)
@@ -85,9 +93,7 @@ function reservoir:add(commuter)
   if state.count >= LIMIT then
     fail("reservoir_full", string.format("%d commuters are waiting, which is the limit", LIMIT))
   end
-  if #json.encode(commuter) > COMMUTER_BYTES then
-    fail("too_large", string.format("data may have %d bytes", COMMUTER_BYTES), { field = "data" })
-  end
+  size.refuse_over(COMMUTER_BYTES, commuter)
   memory.forget(state.trips, commuter_id)
   state.last = state.last + 1
   state.count = state.count + 1
@@ -158,7 +164,7 @@ end
 
 --- Lets those go who have waited too long.
 function reservoir:sweep()
-  if MAX_WAIT <= 0 then return end
+  if MAX_WAIT == 0 then return end
   local state, before, gone = self:state(), now() - MAX_WAIT, {}
   for _, record in pairs(state.waiting) do
     if record.since < before then gone[#gone + 1] = record end

@@ -1,8 +1,10 @@
 -- Commuters that nobody sent: Poisson arrivals at every depot and along every route, following the
--- time of day. Off unless settings say otherwise; with a seed and a start_hour a run repeats exactly,
--- for each source draws from a generator of its own and its arrivals don't depend on the ticks.
+-- time of day. Off unless settings say otherwise; with a seed and a start_hour a run repeats
+-- exactly: each source draws from a generator of its own, and its arrivals don't depend on ticks.
 local geo = require "geo"
 local schema = require "schema"
+local option = require "lib.option"
+local reservoir = require "lib.reservoir"
 
 local spawner = {}
 
@@ -12,17 +14,17 @@ local MAX_HOURS = 366 * DAY_HOURS  -- without an arrival there will be none
 local MAX_A_TICK = 200  -- what one turn sends, whatever has piled up
 local METRES_A_DEGREE = 111195
 
-local ENABLED = setting("spawner.enabled", false)
-local SEED = setting("spawner.seed", 1)
-local TICK_SECONDS = setting("spawner.tick_seconds", 1)
-local TIME_SCALE = setting("spawner.time_scale", 1)
-local START_HOUR = setting("spawner.start_hour")
-local PROFILE = setting("spawner.profile", {
-  0.1, 0.1, 0.1, 0.1, 0.2, 0.6, 1.4, 2.2, 2.0, 1.2, 0.9, 0.9,
-  1.1, 1.1, 1.0, 1.2, 1.8, 2.2, 1.8, 1.1, 0.7, 0.5, 0.4, 0.2,
-})
-local PRIORITY = setting("reservoir.priority", 1)
-local WALKING_DISTANCE = setting("reservoir.walking_distance", 500)
+local ENABLED = option.of("spawner.enabled", schema.boolean(), false)
+local SEED = option.of("spawner.seed", schema.integer(), 1)
+local TICK_SECONDS = option.amount("spawner.tick_seconds", 1)
+local TIME_SCALE = option.amount("spawner.time_scale", 1)
+local START_HOUR = option.of("spawner.start_hour",
+                             schema.optional(schema.number { min = 0, max = DAY_HOURS }))
+local PROFILE = option.of("spawner.profile",
+  schema.array(schema.number { min = 0 }, { min = DAY_HOURS, max = DAY_HOURS }), {
+    0.1, 0.1, 0.1, 0.1, 0.2, 0.6, 1.4, 2.2, 2.0, 1.2, 0.9, 0.9,
+    1.1, 1.1, 1.0, 1.2, 1.8, 2.2, 1.8, 1.1, 0.7, 0.5, 0.4, 0.2,
+  })
 
 local latitude = schema.number { min = -90, max = 90 }
 local longitude = schema.number { min = -180, max = 180 }
@@ -40,16 +42,6 @@ local PLACES = {
   }),
 }
 
-local PROFILE_SCHEMA =
-  schema.array(schema.number { min = 0 }, { min = DAY_HOURS, max = DAY_HOURS })
-
---- A setting that holds, or an error that says where it doesn't.
-local function checked_setting(key, kind, value)
-  local good, problem = schema.check(kind, value)
-  if good == nil then error("moonwire.toml: " .. key .. problem.path:sub(2) .. " " .. problem.message, 0) end
-  return good
-end
-
 --- The next number from [0, 1) of a source.
 local function random(source)
   source.random = source.random * 48271 % MODULUS
@@ -62,8 +54,8 @@ local function seed_of(text)
   return seed == 0 and 1 or seed
 end
 
---- The seconds after the start at which the arrival after `from` comes: the rate is constant within an
---- hour, so the exponential's share is used up hour by hour. Nil if nobody ever comes.
+--- The seconds after the start at which the arrival after `from` comes: the rate is constant within
+--- an hour, so the exponential's share is used up hour by hour. Nil if nobody ever comes.
 local function next_arrival(source, per_hour, start_hour, from)
   local need, clock = -math.log(1 - random(source)), start_hour + from / HOUR
   for _ = 1, MAX_HOURS do
@@ -79,9 +71,10 @@ end
 local function scatter(source, lat, lon, metres)
   local distance, angle = metres * math.sqrt(random(source)), 2 * math.pi * random(source)
   local north, east = distance * math.cos(angle), distance * math.sin(angle)
+  local there = lon + east / (METRES_A_DEGREE * math.max(0.01, math.cos(math.rad(lat))))
   return {
-    lat = lat + north / METRES_A_DEGREE,
-    lon = lon + east / (METRES_A_DEGREE * math.max(0.01, math.cos(math.rad(lat)))),
+    lat = math.max(-90, math.min(90, lat + north / METRES_A_DEGREE)),
+    lon = (there + 180) % 360 - 180,
   }
 end
 
@@ -128,13 +121,13 @@ function make.route(route, source)
   return {
     route_id = route.id,
     direction = inbound and "inbound" or "outbound",
-    current_location = scatter(source, lat, lon, WALKING_DISTANCE / 2),
+    current_location = scatter(source, lat, lon, reservoir.WALKING_DISTANCE / 2),
     destination = { lat = there_lat, lon = there_lon },
   }
 end
 
---- state.spawner = {started, start_hour, sources = {id -> {random, next, number}}}, so that a reload
---- goes on where the old scripts were.
+--- state.spawner = {started, start_hour, sources = {id -> {random, next, number}}}, so that a
+--- reload goes on where the old scripts were.
 local function state_of(ns, kind, places)
   local state = ns.state.spawner
   if not state then
@@ -156,9 +149,7 @@ end
 --- false and why if it can't.
 function spawner.start(ns, kind, arrive)
   if not ENABLED then return end
-  checked_setting("spawner.profile", PROFILE_SCHEMA, PROFILE)
-  local key = "spawner." .. kind .. "s"
-  local places = checked_setting(key, PLACES[kind], setting(key, json.array {}))
+  local places = option.of("spawner." .. kind .. "s", PLACES[kind], json.array {})
   every(TICK_SECONDS, function()
     local state, left, turned_away = state_of(ns, kind, places), MAX_A_TICK, nil
     local time = (now() - state.started) * TIME_SCALE
@@ -168,13 +159,16 @@ function spawner.start(ns, kind, arrive)
         source.number, left = source.number + 1, left - 1
         local commuter = make[kind](place, source)
         commuter.commuter_id = string.format("spawned-%s-%s-%d", kind, place.id, source.number)
-        commuter.priority, commuter.max_walking_distance = PRIORITY, WALKING_DISTANCE
+        commuter.priority = reservoir.PRIORITY
+        commuter.max_walking_distance = reservoir.WALKING_DISTANCE
         local ok, why = arrive(commuter)
         if not ok then turned_away = why end
         source.next = next_arrival(source, place.per_hour, state.start_hour, source.next)
       end
     end
-    if turned_away then log.warn("spawned commuters are turned away", { why = tostring(turned_away) }) end
+    if turned_away then
+      log.warn("spawned commuters are turned away", { why = tostring(turned_away) })
+    end
   end)
 end
 
