@@ -28,7 +28,9 @@ public:
             exchange->respond({200, {}, exchange->request().target, false});
         };
     }
-    ~TestServer() override { server.reset(); }
+    ~TestServer() override {
+        if (server) server->stop();  // before the pointer goes: a reactor may still ask for it
+    }
 
     TestServer& open() {
         server = std::make_unique<transport::TransportServer>(options, threads_);
