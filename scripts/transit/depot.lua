@@ -38,8 +38,9 @@ channel:on("vehicle:query_commuters", reservoir.query { depot_id = depot_id },
            function(socket, message)
   if channel:is_addressed(message) then return channel:relay(socket, message) end
   local query, found = message.data, json.array {}
+  local suits = reservoir.filter(query)
   for record in queues.each(ns.state, commuters:state().waiting, query.depot_id) do
-    if reservoir.matches(record.commuter, query) then
+    if not suits or suits(record.commuter) then
       found[#found + 1] = record.commuter
       if #found == query.seats then break end
     end

@@ -3,12 +3,13 @@ local ns = namespace "/route-reservoir"
 
 local geo = require "geo"
 local schema = require "schema"
-local envelope = require "lib.envelope"
 local hub = require "lib.hub"
 local option = require "lib.option"
 local place = require "lib.place"
 local reservoir = require "lib.reservoir"
 local spawner = require "lib.spawner"
+
+local floor = math.floor
 
 local RADIUS = option.amount("route.radius", 500)
 local MAX_RADIUS = option.amount("route.max_radius", 10000)
@@ -49,17 +50,16 @@ end
 --- The nearest who match. The index knows places only, so where others mix in, it is asked for more
 --- until there are enough or no more.
 local function nearest(query, lat, lon)
-  local waiting, radius = commuters:state().waiting, query.radius
-  local picky = envelope.value(query.direction) or envelope.value(query.route_id)
-  local page = picky and query.seats * 4 or query.seats
+  local waiting, suits = commuters:state().waiting, reservoir.filter(query)
+  local page = suits and query.seats * 4 or query.seats
   while true do
-    local ids, metres = spatial():near(lat, lon, radius, page)
+    local ids, metres = spatial():near(lat, lon, query.radius, page)
     local found = json.array {}
     for i, id in ipairs(ids) do
       local commuter = waiting[id].commuter
-      if reservoir.matches(commuter, query) then
+      if not suits or suits(commuter) then
         -- Overwritten by each query: to copy everyone found would cost more than finding them.
-        commuter.distance = math.floor(metres[i] * 10 + 0.5) / 10
+        commuter.distance = floor(metres[i] * 10 + 0.5) / 10
         found[#found + 1] = commuter
         if #found == query.seats then return found end
       end

@@ -182,12 +182,16 @@ function reservoir:figures()
   return { waiting = state.count, limit = LIMIT, expired = state.expired }
 end
 
---- Whether a commuter goes where the query's vehicle does. One without a route takes any.
-function reservoir.matches(commuter, query)
+--- A function that tells whether a commuter goes where the query's vehicle does, or nil if all do.
+--- Who has no route takes any.
+function reservoir.filter(query)
   local direction, route = envelope.value(query.direction), envelope.value(query.route_id)
-  if direction and commuter.direction ~= direction then return false end
-  local wanted = envelope.value(commuter.route_id)
-  return not (route and wanted) or wanted == route
+  if not (direction or route) then return nil end
+  return function(commuter)
+    if direction and commuter.direction ~= direction then return false end
+    local wanted = route and envelope.value(commuter.route_id)
+    return not wanted or wanted == route
+  end
 end
 
 return reservoir
