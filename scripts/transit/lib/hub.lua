@@ -6,12 +6,17 @@ local identity = require "lib.identity"
 
 local MONITORS = "/system-events"
 
+local REFUSAL = envelope.of("system:error", schema.object {
+  code = schema.string(), message = schema.string(), field = schema.nullable(schema.string()),
+})
+
 local hub = {}
 hub.__index = hub
 
 --- Wires a namespace up; `figures()` adds to what the health check reports of it.
 function hub.open(ns, figures)
   local self = setmetatable({ ns = ns, events = {} }, hub)
+  if ns.name ~= MONITORS then ns:emits("system:error", REFUSAL) end
 
   ns:use(identity.admit)
   ns:on_connect(function(socket)
@@ -70,6 +75,7 @@ end
 function hub:on(event, data, handler)
   local message_schema = envelope.of(event, data)
   self.events[event] = true
+  self.ns:emits(event, message_schema)  -- for what comes in is passed on
   self.ns:on(event, function(socket, message)
     local checked, problem = schema.check(message_schema, message)
     if not checked then
@@ -96,6 +102,7 @@ end
 --- Tells the sender what was wrong; the result is for the acknowledgement.
 function hub:refuse(socket, event, message, refusal)
   self:count("refused")
+  if refusal.field == nil then refusal.field = null end
   self:send(socket, "system:error", refusal,
             { target = socket.id, correlationId = envelope.correlation(message),
               metadata = { event = event } })
