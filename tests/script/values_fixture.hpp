@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/script/geo_module.hpp"
 #include "core/script/json_module.hpp"
 #include "core/script/schema.hpp"
 #include "core/script/values.hpp"
@@ -21,6 +22,8 @@ struct Sandbox {
             lua_setfield(state, -2, "json");
             push_schema_module(state);
             lua_setfield(state, -2, "schema");
+            push_geo_module(state);
+            lua_setfield(state, -2, "geo");
             return 1;
         });
         REQUIRE(furnished);
