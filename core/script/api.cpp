@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/script/c_stack.hpp"
 #include "core/script/failure.hpp"
 #include "core/script/values.hpp"
 
@@ -54,6 +55,7 @@ void register_api(lua_State* state) {
     static const char noack = 0;
     lua_pushlightuserdata(state, const_cast<char*>(&noack));
     lua_rawseti(state, LUA_REGISTRYINDEX, kNoAckKey);
+    guard_callbacks(state);
     register_failures(state);
     register_chains(state);
     register_namespaces(state);

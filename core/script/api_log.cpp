@@ -18,7 +18,9 @@ void push_as_text(lua_State* state, int index) {
             lua_pushvalue(state, index);
             lua_tostring(state, -1);
             break;
-        case LUA_TBOOLEAN: lua_pushstring(state, lua_toboolean(state, index) ? "true" : "false"); break;
+        case LUA_TBOOLEAN:
+            lua_pushstring(state, lua_toboolean(state, index) ? "true" : "false");
+            break;
         case LUA_TNIL: lua_pushliteral(state, "nil"); break;
         default:
             if (is_null(state, index)) lua_pushliteral(state, "null");
@@ -106,8 +108,7 @@ int lua_setting(lua_State* state) {
 }  // namespace
 
 void install_logging(lua_State* state) {
-    const luaL_Reg functions[] = {
-        {"env", lua_env}, {"setting", lua_setting}, {nullptr, nullptr}};
+    const luaL_Reg functions[] = {{"env", lua_env}, {"setting", lua_setting}, {nullptr, nullptr}};
     install_functions(state, 1, functions);
     const luaL_Reg levels[] = {{"debug", lua_log<log::Level::debug>},
                                {"info", lua_log<log::Level::info>},

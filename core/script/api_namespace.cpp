@@ -45,8 +45,8 @@ void refuse_second(lua_State* state, const ByName<T>& table, std::string_view na
 
 /// Registers the function at `index` under the name at 2.
 template <typename T>
-T& register_named(lua_State* state, Generation& generation, ByName<T>& table, int index,
-                  bool event, const char* what) {
+T& register_named(lua_State* state, Generation& generation, ByName<T>& table, int index, bool event,
+                  const char* what) {
     const std::string_view name = check_name(state, event);
     luaL_checktype(state, index, LUA_TFUNCTION);
     refuse_second(state, table, name, what);
@@ -87,7 +87,8 @@ bool push_schemas(lua_State* state) {
     luaL_argcheck(state, count > 0, 3, "a schema, or a list of schemas, expected");
     for (int i = 1; i <= count; ++i) {
         lua_rawgeti(state, 3, i);
-        luaL_argcheck(state, is_schema(state, lua_gettop(state)), 3, "the list must hold schemas only");
+        luaL_argcheck(state, is_schema(state, lua_gettop(state)), 3,
+                      "the list must hold schemas only");
         lua_rawseti(state, -2, i);
     }
     return true;
@@ -97,8 +98,8 @@ int ns_on(lua_State* state) {
     Generation& generation = registering(state, "on");
     lua_settop(state, lua_gettop(state) > 3 ? 4 : 3);
     const bool checked = lua_gettop(state) == 4;
-    EventHandler& handler = register_named(state, generation, generation.events, checked ? 4 : 3,
-                                           true, "handler");
+    EventHandler& handler =
+        register_named(state, generation, generation.events, checked ? 4 : 3, true, "handler");
     if (!checked) return 0;
     handler.listed = push_schemas(state);
     lua_pushvalue(state, -1);

@@ -101,13 +101,14 @@ int index_socket(lua_State* state) {
     switch (find_member(state, "socket")) {
         case kId: return push_text(state, object->id());
         case kNsp: return push_text(state, socket ? socket->nsp().name() : object->left->nsp_name);
-        case kParams: return push_params(state, socket ? socket->nsp().params() : object->left->params);
+        case kParams:
+            return push_params(state, socket ? socket->nsp().params() : object->left->params);
         case kHandshake: return push_handshake_of(state, *object);
         case kData: return push_data(state, *object);
         case kRooms: return push_rooms(state, *object);
         case kTransport:
-            return push_text(state, to_string(socket ? socket->session().transport()
-                                                     : object->left->transport));
+            return push_text(
+                state, to_string(socket ? socket->session().transport() : object->left->transport));
         case kLatency: return push_latency(state, *object);
         case kConnected: lua_pushboolean(state, object->is_connected()); return 1;
         case kRecovered: lua_pushboolean(state, false); return 1;
@@ -120,7 +121,8 @@ int set_socket_field(lua_State* state) {
     if (!object) return luaL_typerror(state, 1, "socket");
     const std::string_view name = text_at(state, 2);
     if (name != "data")
-        return luaL_error(state, "socket.%s can't be set; socket.data is yours", lua_tostring(state, 2));
+        return luaL_error(state, "socket.%s can't be set; socket.data is yours",
+                          lua_tostring(state, 2));
     if (!lua_istable(state, 3)) return luaL_error(state, "socket.data must be a table");
     lua_settop(state, 3);
     lua_setfenv(state, 1);
@@ -138,12 +140,18 @@ int socket_to_string(lua_State* state) {
 }  // namespace
 
 void register_sockets(lua_State* state) {
-    const luaL_Reg methods[] = {{"join", chain_join},         {"leave", chain_leave},
-                                {"disconnect", chain_disconnect}, {"emit", chain_emit},
-                                {"call", chain_call},         {"to", chain_to},
-                                {"except", chain_except},     {"broadcast", chain_broadcast},
-                                {"timeout", chain_timeout},   {"volatile", chain_volatile},
-                                {"compress", chain_compress}, {"here", chain_here},
+    const luaL_Reg methods[] = {{"join", chain_join},
+                                {"leave", chain_leave},
+                                {"disconnect", chain_disconnect},
+                                {"emit", chain_emit},
+                                {"call", chain_call},
+                                {"to", chain_to},
+                                {"except", chain_except},
+                                {"broadcast", chain_broadcast},
+                                {"timeout", chain_timeout},
+                                {"volatile", chain_volatile},
+                                {"compress", chain_compress},
+                                {"here", chain_here},
                                 {nullptr, nullptr}};
     make_metatable(state, kSocketMetatableKey, "socket", collect_object<SocketObject>, index_socket,
                    methods, kFields);

@@ -101,10 +101,10 @@ void register_timers(lua_State* state) {
 }
 
 void install_time(lua_State* state) {
-    const luaL_Reg functions[] = {{"sleep", lua_sleep},       {"after", lua_after},
-                                  {"every", lua_every},       {"spawn", lua_spawn},
-                                  {"now", lua_now},           {"iso_time", lua_iso_time},
-                                  {"uuid", lua_uuid},         {nullptr, nullptr}};
+    const luaL_Reg functions[] = {{"sleep", lua_sleep}, {"after", lua_after},
+                                  {"every", lua_every}, {"spawn", lua_spawn},
+                                  {"now", lua_now},     {"iso_time", lua_iso_time},
+                                  {"uuid", lua_uuid},   {nullptr, nullptr}};
     install_functions(state, 1, functions);
     push_prelude(state, Prelude::gather);
     lua_setfield(state, 1, "gather");

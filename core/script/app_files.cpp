@@ -14,8 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxFolderDepth = 32;
-
 bool is_script(const fs::path& path) {
     const std::string name = path.filename().string();
     return name.ends_with(".lua") && !name.ends_with("_test.lua") && !name.starts_with('.');
@@ -34,16 +32,16 @@ bool is_inside(const fs::path& canonical_root, const fs::path& path) {
                .first == canonical_root.end();
 }
 
-/// Relative paths of the scripts below `folder`. A link that leads out of the root is not followed;
-/// the depth bounds one that leads round in a circle.
-void collect(const fs::path& root, const fs::path& folder, int depth,
-             std::vector<fs::path>& found) {
-    if (depth > kMaxFolderDepth) return;
+/// Relative paths of the scripts below `folder`. Links to folders are not followed: inside the root
+/// they would lead to the same files again, or round in a circle.
+void collect(const fs::path& root, const fs::path& folder, std::vector<fs::path>& found) {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-        if (entry.is_symlink(error) && !is_inside(root, entry.path())) continue;
+        const bool link = entry.is_symlink(error);
         if (entry.is_directory(error)) {
-            if (!is_skipped_folder(entry.path())) collect(root, entry.path(), depth + 1, found);
+            if (!link && !is_skipped_folder(entry.path())) collect(root, entry.path(), found);
+        } else if (link && !is_inside(root, entry.path())) {
+            continue;
         } else if (entry.is_regular_file(error) && is_script(entry.path())) {
             found.push_back(entry.path().lexically_relative(root));
         }
@@ -76,7 +74,7 @@ public:
             return;
         }
         std::vector<fs::path> paths;
-        collect(root, root, 0, paths);
+        collect(root, root, paths);
         std::sort(paths.begin(), paths.end());
         auto sources = std::make_shared<AppSources>();
         sources->app = app;

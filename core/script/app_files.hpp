@@ -36,7 +36,7 @@ struct FoundScripts {
 };
 
 /// Reads every `*.lua` below the apps' folders, in path order; `*_test.lua`, `public` and hidden
-/// folders are skipped, and so is what a symbolic link leads to outside of the app's folder.
+/// folders are skipped, and so are symbolic links to folders or out of the app's folder.
 FoundScripts find_scripts(const std::vector<App>& apps);
 
 }  // namespace moonwire::script

@@ -31,7 +31,9 @@ std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bo
         lua_rawgeti(state, schemas, i);
         const auto error = check_schema(state, lua_gettop(state), first + i - 1);
         lua_pop(state, 1);
-        if (error) return InvalidArgument{client_path(error->path, listed, i), error->message, error->rule};
+        if (error)
+            return InvalidArgument{client_path(error->path, listed, i), error->message,
+                                   error->rule};
     }
     return std::nullopt;
 }
@@ -39,7 +41,8 @@ std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bo
 int lua_check_arguments(lua_State* state) {
     lua_pushvalue(state, lua_upvalueindex(1));
     lua_insert(state, 1);
-    if (const auto error = check_arguments(state, 1, lua_toboolean(state, lua_upvalueindex(2)), 2)) {
+    if (const auto error =
+            check_arguments(state, 1, lua_toboolean(state, lua_upvalueindex(2)), 2)) {
         lua_createtable(state, 0, 2);
         push_string(state, error->path);
         lua_setfield(state, -2, "path");

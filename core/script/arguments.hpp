@@ -19,7 +19,8 @@ struct InvalidArgument {
 
 /// Checks the arguments from `first` to the top against the array of schemas at `schemas` (an index
 /// below), in place: missing ones become nil and may get defaults. Protected: the stack may grow.
-std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bool listed, int first);
+std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bool listed,
+                                               int first);
 
 /// A C function for Lua: upvalues are the array and whether it was a list; returns its arguments
 /// checked, or raises fail("invalid", …).

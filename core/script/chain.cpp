@@ -159,13 +159,22 @@ void push_remote_chain(lua_State* state, std::string nsp, std::string socket_id)
 }
 
 const luaL_Reg* chain_methods() {
-    static const luaL_Reg methods[] = {
-        {"to", chain_to},           {"except", chain_except},     {"broadcast", chain_broadcast},
-        {"volatile", chain_volatile}, {"compress", chain_compress}, {"timeout", chain_timeout},
-        {"here", chain_here},       {"emit", chain_emit},         {"call", chain_call},
-        {"fetch", chain_fetch},     {"count", chain_count},       {"join", chain_join},
-        {"leave", chain_leave},     {"disconnect", chain_disconnect},
-        {"server_emit", chain_server_emit}, {nullptr, nullptr}};
+    static const luaL_Reg methods[] = {{"to", chain_to},
+                                       {"except", chain_except},
+                                       {"broadcast", chain_broadcast},
+                                       {"volatile", chain_volatile},
+                                       {"compress", chain_compress},
+                                       {"timeout", chain_timeout},
+                                       {"here", chain_here},
+                                       {"emit", chain_emit},
+                                       {"call", chain_call},
+                                       {"fetch", chain_fetch},
+                                       {"count", chain_count},
+                                       {"join", chain_join},
+                                       {"leave", chain_leave},
+                                       {"disconnect", chain_disconnect},
+                                       {"server_emit", chain_server_emit},
+                                       {nullptr, nullptr}};
     return methods;
 }
 

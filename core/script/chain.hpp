@@ -10,8 +10,9 @@
 
 namespace moonwire::script {
 
-/// What `ns:to(room)`, `socket:broadcast()`, `namespace_of("/x")` and the like return: whom to reach,
-/// and how. Immutable: each step makes a new one, so a script may keep and reuse any of them.
+/// What `ns:to(room)`, `socket:broadcast()`, `namespace_of("/x")` and the like return: whom to
+/// reach, and how. Immutable: each step makes a new one, so a script may keep and reuse any of
+/// them.
 struct Chain {
     enum class Scope {
         own,        // the script's namespace: all of a family's members

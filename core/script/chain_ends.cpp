@@ -89,9 +89,10 @@ struct Waiter {
     WaitId wait;
 
     void end(Pusher push) {
-        home->run([scheduler = std::move(scheduler), wait = wait, push = std::move(push)]() mutable {
-            if (const auto alive = scheduler.lock()) alive->end(wait, std::move(push));
-        });
+        home->run(
+            [scheduler = std::move(scheduler), wait = wait, push = std::move(push)]() mutable {
+                if (const auto alive = scheduler.lock()) alive->end(wait, std::move(push));
+            });
     }
 };
 
@@ -218,8 +219,8 @@ std::vector<RemoteSocket> describe_sockets(const Namespaces& namespaces, const T
     std::vector<RemoteSocket> sockets;
     for (const auto& nsp : namespaces) {
         for (const socketio::SocketPtr& socket : nsp->select(target)) {
-            RemoteSocket remote{socket->id(), nsp->name(), {socket->id()},
-                                socket->session().handshake(), "{}"};
+            RemoteSocket remote{
+                socket->id(), nsp->name(), {socket->id()}, socket->session().handshake(), "{}"};
             remote.rooms.insert(remote.rooms.end(), socket->rooms().begin(), socket->rooms().end());
             if (const auto* data = dynamic_cast<const ScriptSocket*>(socket->data()))
                 remote.auth_json = data->auth_json;
@@ -258,10 +259,10 @@ template <typename Act>
 int act_on(lua_State* state, NamespaceVm& owner, const Chain& chain, Act act) {
     Reach reach = reach_of(owner, chain);
     if (!reach.exists) return no_such_namespace(state, chain);
-    reach.home->run([namespaces = std::move(reach.namespaces), target = chain.target,
-                     act = std::move(act)] {
-        for (const auto& nsp : namespaces) act(*nsp, target);
-    });
+    reach.home->run(
+        [namespaces = std::move(reach.namespaces), target = chain.target, act = std::move(act)] {
+            for (const auto& nsp : namespaces) act(*nsp, target);
+        });
     return done(state);
 }
 
@@ -274,10 +275,11 @@ int change_rooms(lua_State* state, const char* call, RoomOperation all, SocketRo
     std::vector<std::string> rooms;
     read_rooms(state, 2, rooms);
     if (chain.scope != Chain::Scope::socket) {
-        return act_on(state, owner, chain,
-                      [rooms = std::move(rooms), all](socketio::Namespace& nsp, const Target& target) {
-                          (nsp.*all)(target, rooms);
-                      });
+        return act_on(
+            state, owner, chain,
+            [rooms = std::move(rooms), all](socketio::Namespace& nsp, const Target& target) {
+                (nsp.*all)(target, rooms);
+            });
     }
     const auto socket = chain.socket.lock();
     if (!socket || !(socket->connected() || is_being_admitted(*socket)))
@@ -398,7 +400,8 @@ int chain_server_emit(lua_State* state) {
     NamespaceVm& owner = owner_of(state, "server_emit");
     const Chain chain = read_chain(state, 1);
     OwnedPayload payload(encode_event(state, 2));
-    if (chain.scope == Chain::Scope::socket) return luaL_error(state, "server_emit is for namespaces");
+    if (chain.scope == Chain::Scope::socket)
+        return luaL_error(state, "server_emit is for namespaces");
     // To this namespace it goes on the other nodes only, and there are none yet.
     if (chain.scope != Chain::Scope::other) return done(state);
     const std::string event(check_text(state, 2));

@@ -133,8 +133,7 @@ Failure describe_failure(lua_State* state, lua_State* thread) {
             return 0;
         }
         // Numbers are texts too; another value speaks for itself, if at all.
-        if (!lua_isstring(L, -1) &&
-            !(luaL_callmeta(L, -1, "__tostring") && lua_isstring(L, -1))) {
+        if (!lua_isstring(L, -1) && !(luaL_callmeta(L, -1, "__tostring") && lua_isstring(L, -1))) {
             lua_pushfstring(L, "(the error is a %s)", luaL_typename(L, -1));
         }
         std::size_t length = 0;

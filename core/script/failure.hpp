@@ -36,8 +36,8 @@ int lua_fail(lua_State* state);
 /// Raises the error object of fail(); `message` and `data` (at `data_index`, 0: none) go into it.
 int raise_failure(lua_State* state, const char* code, const char* message, int data_index);
 
-/// Reads the error value on top of `thread` (a dead coroutine: its stack gives the traceback), using
-/// the main state for whatever needs memory. Raises nothing; leaves both stacks as they were.
+/// Reads the error value on top of `thread` (a dead coroutine: its stack gives the traceback),
+/// using the main state for whatever needs memory. Raises nothing; leaves both stacks as they were.
 Failure describe_failure(lua_State* state, lua_State* thread);
 
 }  // namespace moonwire::script

@@ -48,7 +48,8 @@ using ByName = std::unordered_map<std::string, T, NameHash, std::equal_to<>>;
 ///
 /// Home reactor. The functions live in a Lua table that only this object roots until it is retired;
 /// from then on whatever coroutines still run keep what they need alive, and when the last ends the
-/// whole generation is garbage. The API's closures share ownership of this object, never of the table.
+/// whole generation is garbage. The API's closures share ownership of this object, never of the
+/// table.
 class Generation : public std::enable_shared_from_this<Generation> {
 public:
     enum class Phase : std::uint8_t { loading, live, retired };

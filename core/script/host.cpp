@@ -56,17 +56,19 @@ struct Host::Impl final : Directory {
         route_table.replace(vm.name(), std::move(routes));
     }
 
-    /// Adds a namespace that no script served so far.
-    std::optional<LoadError> add(const NamespaceSources& sources) {
+    /// Adds a namespace that no script served so far. `routes_tried`: they were compared with those
+    /// that the others will have after this reload.
+    std::optional<LoadError> add(const NamespaceSources& sources, bool routes_tried) {
         const std::string& file = sources.files.front().path;
         Reactor& home = *reactors[next_home++ % reactors.size()];
-        const auto vm = std::make_shared<NamespaceVm>(sources.name, home, server, *this,
-                                                      limits_of(options));
+        const auto vm =
+            std::make_shared<NamespaceVm>(sources.name, home, server, *this, limits_of(options));
         if (auto error = vm->load(sources)) return error;
         std::vector<Route> routes = vm->routes();
         {
             std::lock_guard lock(mutex);
-            if (auto error = route_table.conflict(sources.name, routes)) return error;
+            if (!routes_tried)
+                if (auto error = route_table.conflict(sources.name, routes)) return error;
             route_table.replace(sources.name, std::move(routes));
             vms[sources.name] = vm;
         }
@@ -137,7 +139,7 @@ Host::~Host() = default;
 std::vector<LoadError> Host::load() {
     FoundScripts found = find_scripts(impl_->options.apps);
     for (const auto& [name, sources] : found.namespaces)
-        if (auto error = impl_->add(sources)) found.errors.push_back(*std::move(error));
+        if (auto error = impl_->add(sources, false)) found.errors.push_back(*std::move(error));
     return std::move(found.errors);
 }
 
@@ -161,12 +163,11 @@ void Host::reload(Function<void(std::vector<LoadError>)> done) {
     for (auto& [name, sources] : found.namespaces) {
         const auto vm = impl_->find(name);
         if (!vm) {
-            report->finish(impl_->add(sources));
+            report->finish(impl_->add(sources, true));
             continue;
         }
-        vm->home().post([vm, report, sources = std::move(sources)] {
-            report->finish(vm->reload(sources));
-        });
+        vm->home().post(
+            [vm, report, sources = std::move(sources)] { report->finish(vm->reload(sources)); });
     }
     impl_->reactors.front()->post([report] { report->finish(std::nullopt); });
 }

@@ -22,7 +22,8 @@ namespace moonwire::script {
 struct App {
     std::string name;  // the folder's name
     std::filesystem::path folder;
-    /// The value at a dotted path ("transit.search_radius") as JSON text; nothing if unset. Any thread.
+    /// The value at a dotted path ("transit.search_radius") as JSON text; nothing if unset. Any
+    /// thread.
     std::shared_ptr<const std::function<std::optional<std::string>(std::string_view)>> setting;
 };
 
@@ -62,8 +63,8 @@ struct ScriptStats {
     std::size_t memory_bytes = 0;
 };
 
-/// Every script of the broker: finds the apps' files, gives each namespace its Lua state on its home
-/// reactor, and serves their routes.
+/// Every script of the broker: finds the apps' files, gives each namespace its Lua state on its
+/// home reactor, and serves their routes.
 ///
 /// `load` comes once, before the reactors run or on any thread but theirs; `reload`, `stats` and
 /// `route` may be called from any thread.
@@ -76,8 +77,8 @@ public:
     /// A namespace with an error is left out; the others serve.
     std::vector<LoadError> load();
     /// Tries the files in scratch states, then gives each namespace its next generation, between
-    /// two events. What fails keeps its running generation. Reading and trying happen on the calling
-    /// thread; `done` is called on some reactor, unless the host was stopped.
+    /// two events. What fails keeps its running generation. Reading and trying happen on the
+    /// calling thread; `done` is called on some reactor, unless the host was stopped.
     void reload(Function<void(std::vector<LoadError>)> done);
 
     /// False when no script serves this method and path (`method_exists_elsewhere`: 405 instead of

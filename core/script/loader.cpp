@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "core/script/api.hpp"
+#include "core/script/c_stack.hpp"
 #include "core/script/geo_module.hpp"
 #include "core/script/json_module.hpp"
 #include "core/script/namespace_object.hpp"
@@ -18,7 +19,8 @@ bool is_name_of(std::string_view shown, std::string_view path) {
 }
 
 /// "file:line: message" taken apart. `file` is where it happened if the message does not say.
-LoadError load_error(const NamespaceSources& sources, const std::string& file, std::string message) {
+LoadError load_error(const NamespaceSources& sources, const std::string& file,
+                     std::string message) {
     message.resize(std::min(message.find("\nstack traceback:"), message.size()));
     LoadError error{file, 0, message};
     const auto try_file = [&](const std::string& path) {
@@ -45,7 +47,8 @@ int lua_namespace(lua_State* state) {
     const std::string_view name = check_text(state, 1);
     if (generation.phase() != Generation::Phase::loading || !generation.requiring.empty() ||
         !generation.file)
-        return luaL_error(state, "namespace can only be used at the top level of a namespace's file");
+        return luaL_error(state,
+                          "namespace can only be used at the top level of a namespace's file");
     if (generation.file_named_namespace)
         return luaL_error(state, "namespace can be used once a file");
     if (name != generation.nsp())
@@ -62,7 +65,8 @@ const ScriptFile& find_module(lua_State* state, const Generation& generation,
     const auto found = generation.app().modules.find(name);
     if (found != generation.app().modules.end()) return found->second;
     if (name.find_first_of("/\\") != std::string::npos || name.find("..") != std::string::npos)
-        luaL_error(state, "module '%s': names have dots for folders, and stay in the app", name.c_str());
+        luaL_error(state, "module '%s': names have dots for folders, and stay in the app",
+                   name.c_str());
     luaL_error(state,
                "module '%s' not found: app '%s' has no such file without a namespace "
                "(nor is it built in)",
@@ -87,7 +91,8 @@ std::string chain_of(const std::vector<std::string>& requiring, const std::strin
 int run_module(lua_State* state, Generation& generation, const std::string& name,
                const ScriptFile& file) {
     const std::string chunk = "@" + file.path;
-    int status = luaL_loadbufferx(state, file.source.data(), file.source.size(), chunk.c_str(), "t");
+    int status =
+        luaL_loadbufferx(state, file.source.data(), file.source.size(), chunk.c_str(), "t");
     if (status != 0) return status;
     lua_getfenv(state, lua_upvalueindex(1));
     lua_setfenv(state, -2);
@@ -104,6 +109,7 @@ int run_module(lua_State* state, Generation& generation, const std::string& name
 /// whose top level still runs.
 int lua_require(lua_State* state) {
     Generation& generation = generation_of(state);
+    check_c_stack(state);
     const std::string name(check_text(state, 1));
     lua_settop(state, 1);
     lua_rawget(state, lua_upvalueindex(2));

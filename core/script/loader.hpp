@@ -15,8 +15,8 @@ struct Loaded {
 };
 
 /// Runs a namespace's files, in path order, in a fresh environment of this Lua state. What they
-/// register waits in the generation; nothing is started. A scratch state's generation must be retired
-/// before the state goes.
+/// register waits in the generation; nothing is started. A scratch state's generation must be
+/// retired before the state goes.
 Loaded load_generation(Runtime& runtime, std::uint64_t number, const NamespaceSources& sources);
 
 }  // namespace moonwire::script

@@ -46,6 +46,14 @@ inline std::string_view text_at(lua_State* state, int index) {
     return {text, length};
 }
 
+/// luaL_error with the position of the function `level` calls up.
+inline void raise_at(lua_State* state, int level, const char* format, const char* text) {
+    luaL_where(state, level);
+    lua_pushfstring(state, format, text);
+    lua_concat(state, 2);
+    lua_error(state);
+}
+
 /// A value kept in the registry while this lives. Move-only; the Lua state must outlive it.
 class LuaRef {
 public:

@@ -155,7 +155,8 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
             return -1;
         }
         if (!listened && handler->schemas != 0) {
-            // The schemas go below the arguments, on a stack that holds the function and the socket.
+            // The schemas go below the arguments, on a stack that holds the function and the
+            // socket.
             const int first = lua_gettop(state) - *count + 1;
             generation->push(state, handler->schemas);
             lua_insert(state, first);
@@ -165,17 +166,19 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
         }
         return lua_gettop(state) - 1;
     };
-    Scheduler::Task* task = scheduler().open({generation, TaskKind::foreground, "event",
-                                              handler ? found->first : std::string_view(), {}},
+    Scheduler::Task* task = scheduler().open({generation,
+                                              TaskKind::foreground,
+                                              "event",
+                                              handler ? found->first : std::string_view(),
+                                              {}},
                                              push, &error);
     if (task) {
         // `generation` keeps the name that the view is of.
-        scheduler().set_done(*task, [this, generation,
-                                     name = handler ? std::string_view(found->first) : "(any)",
-                                     acknowledgement = std::move(acknowledgement)](
-                                        Outcome& outcome) mutable {
-            finish_event(outcome, name, generation, acknowledgement);
-        });
+        scheduler().set_done(
+            *task, [this, generation, name = handler ? std::string_view(found->first) : "(any)",
+                    acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
+                finish_event(outcome, name, generation, acknowledgement);
+            });
         scheduler().run(*task);
     } else if (invalid) {
         Failure failure;

@@ -136,7 +136,8 @@ NamespaceLiteral find_namespace(std::string_view source) {
                     lexer.next().text == ")") {
                     found.name = argument.text;
                 } else {
-                    found.error = "namespace takes a literal string, known without running the file";
+                    found.error =
+                        "namespace takes a literal string, known without running the file";
                 }
                 return found;
             }

@@ -44,7 +44,11 @@ Result<void> migrate(Runtime& runtime, const Generation& next, std::uint64_t fro
 
 NamespaceVm::NamespaceVm(std::string name, Reactor& home, socketio::Server& server,
                          Directory& directory, VmLimits limits)
-    : name_(std::move(name)), home_(home), server_(server), directory_(directory), limits_(limits) {}
+    : name_(std::move(name)),
+      home_(home),
+      server_(server),
+      directory_(directory),
+      limits_(limits) {}
 
 NamespaceVm::~NamespaceVm() { shut(); }
 

@@ -74,10 +74,13 @@ void note_result(const std::shared_ptr<Gathering>& gathering, int place, Outcome
 
 int wait_all(lua_State* state) {
     Runtime& runtime = Runtime::of(state);
-    runtime.refuse_while_loading(state, "gather");
+    // Level 2 is whoever called the prelude's gather().
+    runtime.refuse_while_loading(state, "gather", 2);
     const int count = lua_gettop(state);
-    luaL_argcheck(state, count <= kMaxGathered, count, "too many functions to gather");
-    for (int i = 1; i <= count; ++i) luaL_checktype(state, i, LUA_TFUNCTION);
+    if (count > kMaxGathered) raise_at(state, 2, "gather: too many functions%s", "");
+    for (int i = 1; i <= count; ++i)
+        if (!lua_isfunction(state, i))
+            raise_at(state, 2, "gather takes functions, not a %s", luaL_typename(state, i));
 
     Scheduler& scheduler = *runtime.scheduler;
     auto gathering = std::make_shared<Gathering>();
@@ -93,7 +96,7 @@ int wait_all(lua_State* state) {
     gathering->results = LuaRef::pop(state);
     gathering->count = gathering->pending = count;
     gathering->scheduler = scheduler.weak_from_this();
-    gathering->wait = scheduler.begin_wait(state, "gather");
+    gathering->wait = scheduler.begin_wait(state, "gather", 2);
     const TaskInfo& parent = *scheduler.running();
     for (int i = 1; i <= count; ++i) {
         std::string error;
@@ -106,7 +109,7 @@ int wait_all(lua_State* state) {
             },
             &error);
         // Those opened before run all the same; their results go nowhere.
-        if (!task) return luaL_error(state, "gather: %s", error.c_str());
+        if (!task) raise_at(state, 2, "gather: %s", error.c_str());
         scheduler.set_done(*task, [gathering, place = i](Outcome& outcome) {
             note_result(gathering, place, outcome);
         });

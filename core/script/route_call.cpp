@@ -166,8 +166,9 @@ Result<RouteResponse> read_response(lua_State* thread, int results) {
     }
     if (!lua_isnil(thread, 3))
         if (auto read = read_headers(thread, 3, response); !read) return read.error();
-    const bool has_type = std::any_of(response.headers.begin(), response.headers.end(),
-                                      [](const auto& each) { return each.first == "content-type"; });
+    const bool has_type =
+        std::any_of(response.headers.begin(), response.headers.end(),
+                    [](const auto& each) { return each.first == "content-type"; });
     if (type && !has_type) response.headers.emplace_back("content-type", type);
     return response;
 }
@@ -175,7 +176,8 @@ Result<RouteResponse> read_response(lua_State* thread, int results) {
 RouteResponse error_response(unsigned status, std::string_view code, std::string_view message) {
     return {status,
             {{"content-type", kJsonType}},
-            "{\"error\":{\"code\":" + json_string(code) + ",\"message\":" + json_string(message) + "}}"};
+            "{\"error\":{\"code\":" + json_string(code) + ",\"message\":" + json_string(message) +
+                "}}"};
 }
 
 RouteResponse failure_response(const Failure& failure) {

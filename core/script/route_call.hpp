@@ -16,7 +16,8 @@ std::optional<Failure> push_request(lua_State* state, const RouteCall& call, boo
 /// failure without a code means that it holds. Protected.
 Failure check_body(lua_State* state, const Generation& generation, int slot);
 
-/// What a route returned (`status, body, headers` from 1 to `results`) as a response. Raises nothing.
+/// What a route returned (`status, body, headers` from 1 to `results`) as a response. Raises
+/// nothing.
 Result<RouteResponse> read_response(lua_State* thread, int results);
 
 RouteResponse error_response(unsigned status, std::string_view code, std::string_view message);

@@ -31,9 +31,9 @@ std::optional<LoadError> RouteTable::conflict(const std::string& nsp,
         for (const Route& other : others)
             for (const Route& route : routes)
                 if (route.same_as(other))
-                    return error_at(route.position, "a second route " + route.method + " " +
-                                                        route.pattern.shape() +
-                                                        " (the first is at " + other.position + ")");
+                    return error_at(route.position,
+                                    "a second route " + route.method + " " + route.pattern.shape() +
+                                        " (the first is at " + other.position + ")");
     }
     return std::nullopt;
 }

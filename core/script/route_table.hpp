@@ -26,7 +26,8 @@ public:
 
     void replace(const std::string& nsp, std::vector<Route> routes);
     /// Why `nsp` can't have these routes: another namespace serves one of them.
-    std::optional<LoadError> conflict(const std::string& nsp, const std::vector<Route>& routes) const;
+    std::optional<LoadError> conflict(const std::string& nsp,
+                                      const std::vector<Route>& routes) const;
     Match find(std::string_view method, std::string_view path) const;
 
 private:

@@ -47,7 +47,8 @@ std::optional<RoutePattern> RoutePattern::parse(std::string_view path, std::stri
             error = "a route's parameter needs a name after ':'";
             return std::nullopt;
         }
-        if (is_parameter && std::any_of(pattern.segments_.begin(), pattern.segments_.end(), same_name)) {
+        if (is_parameter &&
+            std::any_of(pattern.segments_.begin(), pattern.segments_.end(), same_name)) {
             error = "a route's parameter ':" + text + "' appears twice";
             return std::nullopt;
         }

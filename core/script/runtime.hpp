@@ -19,14 +19,16 @@ class NamespaceVm;
 /// One thread at a time: its home reactor's once the namespace serves.
 class Runtime final : public Vm {
 public:
-    Runtime(std::size_t memory_limit_bytes, NamespaceVm* owner) : Vm(memory_limit_bytes), owner(owner) {}
+    Runtime(std::size_t memory_limit_bytes, NamespaceVm* owner)
+        : Vm(memory_limit_bytes), owner(owner) {}
 
     static Runtime& of(lua_State* state) { return static_cast<Runtime&>(Vm::of(state)); }
 
     bool loading() const noexcept { return loading_ > 0; }
-    /// Raises: what sends, waits or reads state must not be done by a file's top level.
-    void refuse_while_loading(lua_State* state, const char* call) const {
-        if (loading()) luaL_error(state, "%s can't be used while a file loads", call);
+    /// Raises: what sends, waits or reads state must not be done by a file's top level. The error
+    /// is put down to the function `level` calls up.
+    void refuse_while_loading(lua_State* state, const char* call, int level = 1) const {
+        if (loading()) raise_at(state, level, "%s can't be used while a file loads", call);
     }
     /// For the time that a file's top level runs.
     void begin_loading() noexcept { ++loading_; }

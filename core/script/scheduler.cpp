@@ -91,9 +91,7 @@ void Scheduler::finish(Task& task, bool ok, int results) {
     stats_.memory_bytes.add(runtime_.memory_bytes() - stats_.memory_bytes.get());
 }
 
-void Scheduler::abandon(Task& task) {
-    recycle(task, task.thread && lua_gettop(task.thread) == 0);
-}
+void Scheduler::abandon(Task& task) { recycle(task, task.thread && lua_gettop(task.thread) == 0); }
 
 void Scheduler::recycle(Task& task, bool reusable) {
     home_.cancel(task.timer);
@@ -113,13 +111,13 @@ void Scheduler::recycle(Task& task, bool reusable) {
     stats_.live.subtract();
 }
 
-WaitId Scheduler::begin_wait(lua_State* state, const char* call) {
-    runtime_.refuse_while_loading(state, call);
+WaitId Scheduler::begin_wait(lua_State* state, const char* call, int level) {
+    runtime_.refuse_while_loading(state, call, level);
     if (!running_ || running_->thread != state)
-        luaL_error(state, "%s can only be used in a handler, a timer or a route", call);
+        raise_at(state, level, "%s can only be used in a handler, a timer or a route", call);
     if (!lua_isyieldable(state))
-        luaL_error(state, "%s can't be used inside a callback of table.sort, string.gsub or the like",
-                   call);
+        raise_at(state, level,
+                 "%s can't be used inside a callback of table.sort, string.gsub or the like", call);
     running_->serial = ++last_serial_;
     return {running_->slot, running_->serial};
 }
@@ -127,9 +125,10 @@ WaitId Scheduler::begin_wait(lua_State* state, const char* call) {
 void Scheduler::end_after(WaitId wait, Duration delay, Pusher push) {
     Task& task = *slots_[wait.slot];
     home_.cancel(task.timer);
-    task.timer = home_.after(delay, [weak = weak_from_this(), wait, push = std::move(push)]() mutable {
-        if (const auto self = weak.lock()) self->end(wait, std::move(push));
-    });
+    task.timer =
+        home_.after(delay, [weak = weak_from_this(), wait, push = std::move(push)]() mutable {
+            if (const auto self = weak.lock()) self->end(wait, std::move(push));
+        });
 }
 
 bool Scheduler::end(WaitId wait, Pusher push) {

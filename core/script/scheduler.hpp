@@ -28,11 +28,12 @@ struct Outcome {
     int results;
 };
 
-/// A reload or a shutdown cancels what is background: timers' runs and what they or `spawn` started.
+/// A reload or a shutdown cancels what is background: timers' runs and what they or `spawn`
+/// started.
 enum class TaskKind : std::uint8_t { foreground, background };
 
-/// What a coroutine runs for, and who hears of its end. `done` is called at most once, from the loop;
-/// a cancelled task's is destroyed uncalled.
+/// What a coroutine runs for, and who hears of its end. `done` is called at most once, from the
+/// loop; a cancelled task's is destroyed uncalled.
 struct TaskInfo {
     std::shared_ptr<Generation> generation;
     TaskKind kind = TaskKind::foreground;
@@ -56,12 +57,13 @@ struct SchedulerStats {
     Counter started, failed, live, run_nanoseconds, longest_nanoseconds, memory_bytes;
 };
 
-/// The coroutines of one namespace: starts them, suspends them in waits, resumes them from the loop.
+/// The coroutines of one namespace: starts them, suspends them in waits, resumes them from the
+/// loop.
 ///
 /// Home reactor. Every handler, timer and spawned function is a task with a coroutine of its own;
 /// finished ones are kept for reuse. A task waits for one thing at a time, and a wait ends once.
-/// Nothing is ever resumed from within another coroutine: what ends a wait while one runs is put off
-/// to a later turn, so handlers don't re-enter each other and the C stack stays flat. Over the
+/// Nothing is ever resumed from within another coroutine: what ends a wait while one runs is put
+/// off to a later turn, so handlers don't re-enter each other and the C stack stays flat. Over the
 /// limit `open` gives nothing, and the caller answers `busy`.
 class Scheduler : public std::enable_shared_from_this<Scheduler> {
 public:
@@ -110,8 +112,9 @@ public:
     const TaskInfo* running() const noexcept;
 
     /// For a waiting C function, called with its own state, before it sets anything going: raises,
-    /// naming the call, where waiting is impossible. Then `return lua_yield(state, 0)`.
-    WaitId begin_wait(lua_State* state, const char* call);
+    /// naming the call (put down to the function `level` calls up), where waiting is impossible.
+    /// Then `return lua_yield(state, 0)`.
+    WaitId begin_wait(lua_State* state, const char* call, int level = 1);
     /// Ends the wait with these values after a delay, unless something else ends it first.
     void end_after(WaitId wait, Duration delay, Pusher push);
     /// Ends the wait. False if it has ended already.

@@ -14,8 +14,8 @@ struct Tried {
     std::vector<Route> routes;
 };
 
-/// Loads a namespace's files in a Lua state of their own, which is thrown away: finds syntax errors,
-/// errors at load and bad schemas without touching what runs. Any thread.
+/// Loads a namespace's files in a Lua state of their own, which is thrown away: finds syntax
+/// errors, errors at load and bad schemas without touching what runs. Any thread.
 Tried try_namespace(const NamespaceSources& sources, std::size_t memory_limit_bytes);
 
 }  // namespace moonwire::script

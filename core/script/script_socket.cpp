@@ -46,8 +46,7 @@ SocketObject* to_socket(lua_State* state, int index) {
     return to_object<SocketObject>(state, index, kSocketMetatableKey);
 }
 
-void push_pairs(lua_State* state,
-                const std::vector<std::pair<std::string, std::string>>& pairs) {
+void push_pairs(lua_State* state, const std::vector<std::pair<std::string, std::string>>& pairs) {
     lua_createtable(state, 0, static_cast<int>(pairs.size()));
     for (const auto& [name, value] : pairs) {
         push_string(state, name);

@@ -24,7 +24,8 @@ struct LeftSocket {
 };
 
 /// The socket userdata: one a socket, with `socket.data` as its Lua environment. It owns the socket
-/// until that leaves, and then what LeftSocket keeps: a script that holds on to it holds no connection.
+/// until that leaves, and then what LeftSocket keeps: a script that holds on to it holds no
+/// connection.
 struct SocketObject {
     socketio::SocketPtr socket;
     std::unique_ptr<LeftSocket> left;
@@ -44,7 +45,7 @@ public:
     explicit ScriptSocket(std::string auth) : auth_json(std::move(auth)) {}
     const std::string auth_json;
     int object = LUA_NOREF;  // in the registry
-    bool admitted = false;  // middleware is done
+    bool admitted = false;   // middleware is done
 };
 
 /// Before the first handler sees the socket.
@@ -60,7 +61,6 @@ SocketObject* to_socket(lua_State* state, int index);
 void push_handshake(lua_State* state, const engineio::Handshake& handshake,
                     const std::string& auth_json);
 /// Pushes a table of names and values. Protected.
-void push_pairs(lua_State* state,
-                const std::vector<std::pair<std::string, std::string>>& pairs);
+void push_pairs(lua_State* state, const std::vector<std::pair<std::string, std::string>>& pairs);
 
 }  // namespace moonwire::script

@@ -7,9 +7,9 @@ namespace moonwire::script {
 void log_bug(Generation& generation, std::string_view what, std::string_view name,
              const Failure& failure) {
     generation.runtime().scheduler->stats().failed.add();
-    log::error(failure.traceback, {{"namespace", generation.nsp()},
-                                   {what, name},
-                                   {"generation", generation.number()}});
+    log::error(
+        failure.traceback,
+        {{"namespace", generation.nsp()}, {what, name}, {"generation", generation.number()}});
 }
 
 void report_background(Generation& generation, std::string_view what, Outcome& outcome) {

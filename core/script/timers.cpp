@@ -28,7 +28,8 @@ void Timers::start() {
 
 void Timers::cancel_all() {
     if (started_)
-        for (auto& [id, timer] : timers_) generation_.runtime().scheduler->home().cancel(timer.armed);
+        for (auto& [id, timer] : timers_)
+            generation_.runtime().scheduler->home().cancel(timer.armed);
     timers_.clear();
 }
 
@@ -71,7 +72,8 @@ void Timers::fire(std::uint64_t id) {
     scheduler.set_done(*task, [generation, id](Outcome& outcome) {
         report_background(*generation, "timer", outcome);
         auto& timers = generation->timers().timers_;
-        if (const auto still = timers.find(id); still != timers.end()) still->second.running = false;
+        if (const auto still = timers.find(id); still != timers.end())
+            still->second.running = false;
     });
     scheduler.run(*task);
 }

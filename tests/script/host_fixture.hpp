@@ -1,6 +1,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -57,7 +57,9 @@ public:
     const std::string& id() const override { return id_; }
     std::shared_ptr<const engineio::Handshake> handshake() const override { return details; }
     Reactor& reactor() override { return reactor_; }
-    engineio::TransportKind transport() const override { return engineio::TransportKind::websocket; }
+    engineio::TransportKind transport() const override {
+        return engineio::TransportKind::websocket;
+    }
     std::optional<Duration> latency() const override { return std::chrono::milliseconds(20); }
     void send(const engineio::Frame& frame, engineio::SendOptions options) override {
         if (closed || (options.is_volatile && !writable)) return;
@@ -174,7 +176,8 @@ struct ScriptTest {
     }
     void advance(double seconds) {
         for (const auto& each : reactors)
-            each->advance(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
+            each->advance(
+                std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
         settle();
     }
 
@@ -206,13 +209,15 @@ struct ScriptTest {
         settle();
     }
     /// Sends it and returns the acknowledgement's arguments; empty if none came.
-    std::string ask(const ClientPtr& client, const std::string& json, const std::string& nsp = "/t") {
+    std::string ask(const ClientPtr& client, const std::string& json,
+                    const std::string& nsp = "/t") {
         const std::string id = std::to_string(next_id++);
         client->receive("2" + nsp + "," + id + json);
         settle();
         return answer(client, id, nsp);
     }
-    std::string answer(const ClientPtr& client, const std::string& id, const std::string& nsp = "/t") {
+    std::string answer(const ClientPtr& client, const std::string& id,
+                       const std::string& nsp = "/t") {
         const std::string prefix = "3" + nsp + "," + id + "[";
         for (auto at = client->sent.begin(); at != client->sent.end(); ++at) {
             if (!at->starts_with(prefix)) continue;

@@ -1,0 +1,205 @@
+#include "core/script/app_files.hpp"
+
+#include "core/script/namespace_literal.hpp"
+#include "tests/script/host_fixture.hpp"
+
+using namespace moonwire;
+using namespace moonwire::script;
+
+TEST_CASE("the namespace of a file is its first literal one, wherever comments and strings tempt") {
+    const std::pair<const char*, const char*> found[] = {
+        {R"(namespace "/a")", "/a"},
+        {R"(local ns = namespace("/a"))", "/a"},
+        {"namespace '/a'", "/a"},
+        {"namespace [[/a]]", "/a"},
+        {"namespace( [==[/a]==] )", "/a"},
+        {"-- namespace '/no'\nnamespace '/a'", "/a"},
+        {"--[[ namespace '/no' ]] namespace '/a'", "/a"},
+        {"--[==[ namespace '/no' ]] ]==] namespace '/a'", "/a"},
+        {"local s = \"namespace '/no'\" namespace '/a'", "/a"},
+        {"local s = 'it\\'s namespace \"/no\"' namespace '/a'", "/a"},
+        {"x.namespace '/no' x:namespace '/no' namespace '/a'", "/a"},
+        {"local n = namespace n '/no'", nullptr},
+        {"function namespace(x) end", nullptr},
+        {"local my_namespace = 1 return my_namespace", nullptr},
+        {"return { namespace = '/no' }", nullptr},
+        {"#!/usr/bin/lua\nnamespace '/a'", "/a"},
+        {"local a = 1 .. 2 namespace '/a' namespace '/b'", "/a"},
+        {"", nullptr},
+        {"-- [[", nullptr},
+        {"\"unfinished", nullptr},
+        {"[==[unfinished", nullptr},
+    };
+    for (const auto& [source, name] : found) {
+        CAPTURE(source);
+        const NamespaceLiteral literal = find_namespace(source);
+        CHECK(literal.error.empty());
+        if (name) CHECK(literal.name == std::string(name));
+        else CHECK_FALSE(literal.name);
+    }
+    for (const char* source :
+         {"\n\nnamespace(x)", "\n\nnamespace('/a' .. x)", "\n\nnamespace { '/a' }"}) {
+        CAPTURE(source);
+        CHECK_FALSE(find_namespace(source).error.empty());
+        CHECK(find_namespace(source).line == 3);
+    }
+}
+
+TEST_CASE("tests, public and hidden folders, and links out of the app are not loaded") {
+    ScriptTest test;
+    ScriptFolder outside;
+    outside.write("secret.lua", "return 'secret'");
+    test.folder.write("a_test.lua", "error('a test')");
+    test.folder.write("public/p.lua", "error('public')");
+    test.folder.write(".hidden/h.lua", "error('hidden')");
+    test.folder.write(".h.lua", "error('hidden')");
+    test.folder.write("notes.txt", "no Lua");
+    test.folder.write("lib/inner.lua", "return 'inner'");
+    std::filesystem::create_symlink(outside.path(), test.folder.path() / "out");
+    std::filesystem::create_symlink(outside.path() / "secret.lua", test.folder.path() / "link.lua");
+    std::filesystem::create_symlink(test.folder.path(), test.folder.path() / "circle");
+    test.load(R"(
+local ns = namespace "/t"
+ns:on("r", function(socket, name) local ok, v = pcall(require, name) return ok, v end)
+)");
+    const auto client = test.join();
+    CHECK(test.ask(client, R"(["r","lib.inner"])") == R"([true,"inner"])");
+    for (const char* name : {"out.secret", "link", "a_test", "public.p", "../x", "/etc/passwd",
+                             "..x", "lib/inner", "main", "plugin.jwt", ""}) {
+        CAPTURE(name);
+        CHECK(test.ask(client, std::string(R"(["r",")") + name + "\"]").starts_with("[false,"));
+    }
+}
+
+TEST_CASE("files of one namespace run in path order and share globals, not locals") {
+    ScriptTest test;
+    test.folder.write("b/second.lua",
+                      "local ns = namespace '/t' order = order .. 'b' local mine = 1");
+    test.folder.write("a/first.lua", "local ns = namespace '/t' order = 'a'");
+    test.folder.write("c.lua",
+                      "local ns = namespace '/t' order = order .. 'c' "
+                      "ns:on('e', function() return order, mine == nil end)");
+    test.load();
+    CHECK(test.ask(test.join(), R"(["e"])") == R"(["abc",true])");
+}
+
+TEST_CASE("a module runs once a namespace, and its mistakes are told with its file") {
+    ScriptTest test;
+    test.folder.write("lib/count.lua", "runs = (runs or 0) + 1 return { name = ... }");
+    test.folder.write("lib/nothing.lua", "");
+    test.folder.write("one.lua", R"(
+local ns = namespace "/one"
+local a, b = require "lib.count", require "lib.count"
+ns:on("e", function() return a == b, runs, a.name, require "lib.nothing" end)
+)");
+    test.folder.write(
+        "two.lua",
+        "local c = require 'lib.count' namespace('/two'):on('e', function() return runs end)");
+    test.load();
+    CHECK(test.ask(test.join("/one"), R"(["e"])", "/one") == R"([true,1,"lib.count",true])");
+    CHECK(test.ask(test.join("/two"), R"(["e"])", "/two") == "[1]");
+}
+
+TEST_CASE("what is wrong with a module is an error at load, with file and line") {
+    const std::tuple<const char*, const char*, const char*> cases[] = {
+        {"return require 'b'", "return require 'a'", "in a circle: a -> b -> a"},
+        {"\nreturn nil + 1", "", "app/a.lua:2: attempt to perform arithmetic"},
+        {"\nreturn =", "", "app/a.lua:2: "},
+        {"sleep(1)", "", "app/a.lua:1: sleep can't be used while a file loads"},
+        {"return require 'missing'", "", "module 'missing' not found"},
+        {"local n = namespace\nn '/t'", "", "namespace can only be used at the top level"},
+    };
+    for (const auto& [a, b, message] : cases) {
+        ScriptTest test;
+        test.folder.write("a.lua", a);
+        test.folder.write("b.lua", b);
+        const Lines errors = test.load_errors("local ns = namespace '/t'\nlocal a = require 'a'");
+        REQUIRE(errors.size() == 1);
+        CHECK_MESSAGE(errors[0].find(message) != std::string::npos, errors[0]);
+    }
+}
+
+TEST_CASE("a file that says its namespace wrongly is an error with its line") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"\nnamespace(name)", "app/main.lua:2: namespace takes a literal string"},
+        {"\nnamespace 'x'", "app/main.lua:2: a namespace starts with '/'"},
+        {"namespace '/t'\nnamespace '/t'", "app/main.lua:2: namespace can be used once a file"},
+        {"local n = namespace\nif false then namespace '/t' end\nn '/u'",
+         "app/main.lua:3: the file belongs to"},
+        {"namespace '/t'\nnamespace '/u'", "app/main.lua:2: namespace can be used once"},
+    };
+    for (const auto& [source, message] : cases) {
+        ScriptTest test;
+        const Lines errors = test.load_errors(source);
+        REQUIRE(errors.size() == 1);
+        CHECK_MESSAGE(errors[0].starts_with(message), errors[0]);
+    }
+}
+
+TEST_CASE("registering twice, or what can't be registered, is an error with both positions") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"ns:on('e', f)\nns:on('e', f)",
+         "app/main.lua:4: a second handler for 'e' (the first is at app/main.lua:3)"},
+        {"ns:serve('e', f) ns:serve('e', f)", "a second function for 'e'"},
+        {"ns:on_server('e', f) ns:on_server('e', f)", "a second server handler for 'e'"},
+        {"ns:emits('e', s.any()) ns:emits('e', s.any())", "a second declaration of 'e'"},
+        {"ns:on('disconnect', f)", "'disconnect' is the protocol's own event"},
+        {"ns:on('', f)", "a name expected"},
+        {"ns:on('e')", "function expected"},
+        {"ns:on('e', {}, f)", "a schema, or a list of schemas, expected"},
+        {"ns:on('e', { 1 }, f)", "must hold schemas only"},
+        {"ns:on('e', 5, f)", "a schema, or a list of schemas, expected"},
+        {"ns.on('e', f)", "namespace (called with ':'?)"},
+        {"ns:use(1)", "function expected"},
+        {"ns:emits('e', 1)", "a schema"},
+        {"ns.typo = 1", "no field 'typo' to set"},
+        {"every(0, f)", "more than zero seconds"},
+        {"after(-1, f)", "seconds"},
+        {"after(1)", "function expected"},
+        {"log.info(undefined.x)", "attempt to index global 'undefined'"},
+    };
+    for (const auto& [code, message] : cases) {
+        ScriptTest test;
+        const Lines errors = test.load_errors(
+            "local ns, s = namespace '/t', require 'schema'\n"
+            "local f = function() end\n" +
+            std::string(code));
+        REQUIRE(errors.size() == 1);
+        CHECK_MESSAGE(errors[0].find(message) != std::string::npos, errors[0]);
+        CHECK(errors[0].starts_with("app/main.lua:"));
+    }
+    ScriptTest test;
+    test.load("local ns = namespace '/t' ns:on('e', function() ns:on('f', function() end) end)");
+    const auto client = test.join();
+    CHECK(test.ask(client, R"(["e"])").find("internal") != std::string::npos);
+}
+
+TEST_CASE("two apps can't share a namespace, and the one that has it serves") {
+    ScriptTest test;
+    ScriptFolder second;
+    second.write("m.lua", "\nnamespace '/t'");
+    second.write("o.lua", "namespace('/o'):on('e', function() return setting('k') end)");
+    test.options.apps.push_back(test.app("second", second));
+    test.options.apps.push_back(test.app("nowhere", second));
+    test.options.apps.back().folder = "/no/such/folder";
+    test.settings["k"] = "1";
+    CHECK(test.load_errors("namespace('/t'):on('e', function() return 'first' end)") ==
+          Lines{"second/m.lua:2: namespace \"/t\" belongs to another app already: app/main.lua",
+                "/no/such/folder:0: the app's folder can't be read"});
+    CHECK(test.ask(test.join(), R"(["e"])") == R"(["first"])");
+    CHECK(test.ask(test.join("/o"), R"(["e"])", "/o") == "[1]");
+    CHECK(check_scripts(test.options).size() == 2);
+}
+
+TEST_CASE("check loads everything in scratch states and serves nothing") {
+    ScriptTest test;
+    test.folder.write("good.lua",
+                      "local ns = namespace '/good' every(1, function() end) spawn(function() end)"
+                      " ns:on('e', function() end) route('GET', '/x', function() end)");
+    test.folder.write("bad.lua", "namespace '/bad'\nlocal x = = 1");
+    test.folder.write("twice.lua", "namespace '/twice'\nroute('GET', '/x', function() end)");
+    const Lines errors = ScriptTest::as_lines(check_scripts(test.options));
+    REQUIRE(errors.size() == 2);
+    CHECK(errors[0].starts_with("app/bad.lua:2: "));
+    CHECK(errors[1].starts_with("app/twice.lua:2: a second route GET /x"));
+}
