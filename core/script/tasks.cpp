@@ -7,9 +7,14 @@ namespace moonwire::script {
 void log_bug(Generation& generation, std::string_view what, std::string_view name,
              const Failure& failure) {
     generation.runtime().scheduler->stats().failed.add();
-    log::error(
-        failure.traceback,
-        {{"namespace", generation.nsp()}, {what, name}, {"generation", generation.number()}});
+    // An error of memory or of the stack carries no position: the handler's own must do.
+    const auto handler = generation.events.find(name);
+    const std::string_view position =
+        handler == generation.events.end() ? std::string_view() : handler->second.position;
+    log::error(failure.traceback, {{"namespace", generation.nsp()},
+                                   {what, name},
+                                   {"handler", position},
+                                   {"generation", generation.number()}});
 }
 
 void report_background(Generation& generation, std::string_view what, Outcome& outcome) {
