@@ -40,7 +40,8 @@ std::string as_json(const std::string& text) {
 script::App make_app(const fs::path& folder, std::shared_ptr<const SettingsFile> file,
                              const Overrides& overrides) {
     script::App app;
-    app.name = fs::absolute(folder).lexically_normal().filename().string();
+    std::error_code error;
+    app.name = fs::canonical(folder, error).filename().string();  // "." and "x/" have one, too
     app.folder = folder;
     app.setting = std::make_shared<const std::function<std::optional<std::string>(std::string_view)>>(
         [file = std::move(file), overrides](std::string_view name) -> std::optional<std::string> {

@@ -160,6 +160,9 @@ TEST_CASE("a folder with Lua files is one app; else each folder below it is one"
     REQUIRE(alone);
     REQUIRE(alone->apps.size() == 1);
     CHECK(alone->settings.transport.port == 5000);
+    CHECK(alone->apps[0].name == "tickets");
+    CHECK(configure(folder.path() / "tickets" / "", {})->apps[0].name == "tickets");
+    CHECK(configure(folder.path() / "tickets" / ".", {})->apps[0].name == "tickets");
     CHECK((*alone->apps[0].setting)("queue.size") == "9");
 
     CHECK(configure(folder.path() / "notes", {}).error().message.starts_with("no Lua files"));
