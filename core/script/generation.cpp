@@ -68,7 +68,7 @@ void Generation::spawn(int slot) {
     Scheduler& scheduler = *runtime_.scheduler;
     std::string error;
     Scheduler::Task* task = scheduler.open(
-        {shared_from_this(), TaskKind::background, "spawn", {}, {}},
+        {shared_from_this(), TaskKind::background, {}},
         [&](lua_State* state) {
             push(state, slot);
             return 0;

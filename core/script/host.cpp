@@ -53,7 +53,10 @@ struct Host::Impl final : Directory {
     }
     void publish_routes(NamespaceVm& vm, std::vector<Route> routes) override {
         std::lock_guard lock(mutex);
-        route_table.replace(vm.name(), std::move(routes));
+        const auto found = vms.find(vm.name());
+        // It may have been removed, or even replaced, while its reload was on its way.
+        if (found != vms.end() && found->second.get() == &vm)
+            route_table.replace(vm.name(), std::move(routes));
     }
 
     /// Adds a namespace that no script served so far. `routes_tried`: they were compared with those
@@ -76,18 +79,21 @@ struct Host::Impl final : Directory {
         home.post([vm] { vm->go_live(); });
         auto added = server.add(sources.name, home, vm);
         if (added) return std::nullopt;
-        remove(sources.name);
+        // Somebody else serves the name, who must not be removed with this one.
+        forget(sources.name);
+        home.post([vm] { vm->shut(); });
         return LoadError{file, 0, added.error().message};
     }
 
+    std::shared_ptr<NamespaceVm> forget(const std::string& name) {
+        std::lock_guard lock(mutex);
+        route_table.replace(name, {});
+        auto node = vms.extract(name);
+        return node.empty() ? nullptr : std::move(node.mapped());
+    }
+
     void remove(const std::string& name) {
-        std::shared_ptr<NamespaceVm> vm;
-        {
-            std::lock_guard lock(mutex);
-            vm = std::move(vms[name]);
-            vms.erase(name);
-            route_table.replace(name, {});
-        }
+        auto vm = forget(name);
         server.remove(name);
         Reactor& home = vm->home();
         home.post([vm = std::move(vm)]() mutable {

@@ -27,7 +27,7 @@ void NamespaceVm::run_service(const std::string& function, const socketio::Owned
         return reply(std::move(refused));
     }
     Scheduler::Task* task = scheduler().open(
-        {generation, TaskKind::foreground, "serve", found->first, {}},
+        {generation, TaskKind::foreground, {}},
         [&](lua_State* state) {
             generation->push(state, found->second.slot);
             auto count = decode_json_array(state, arguments.json, arguments.attachments, 0);
@@ -80,7 +80,7 @@ void NamespaceVm::run_route(RouteCall call, Once<RouteResponse> respond) {
     Failure refused;
     std::string error;
     Scheduler::Task* task = scheduler().open(
-        {generation, TaskKind::foreground, "route", {}, {}},
+        {generation, TaskKind::foreground, {}},
         [&](lua_State* state) {
             generation->push(state, route->handler);
             if (auto malformed = push_request(state, call, route->schema != 0)) {

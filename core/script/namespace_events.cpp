@@ -49,7 +49,7 @@ void NamespaceVm::on_connecting(const socketio::SocketPtr& socket, std::string_v
 
     std::string error;
     Scheduler::Task* task = scheduler().open(
-        {generation, TaskKind::foreground, "middleware", {}, {}},
+        {generation, TaskKind::foreground, {}},
         [&](lua_State* state) {
             push_prelude(state, Prelude::run_all);
             generation->push(state, generation->middleware.slot);
@@ -95,7 +95,7 @@ void NamespaceVm::run_lifecycle(const std::vector<int>& slots, const char* what,
     for (int slot : slots) {
         std::string error;
         Scheduler::Task* task = scheduler().open(
-            {generation, TaskKind::foreground, what, {}, {}},
+            {generation, TaskKind::foreground, {}},
             [&](lua_State* state) {
                 generation->push(state, slot);
                 push_socket(state, socket);
@@ -166,16 +166,12 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
         }
         return lua_gettop(state) - 1;
     };
-    Scheduler::Task* task = scheduler().open({generation,
-                                              TaskKind::foreground,
-                                              "event",
-                                              handler ? found->first : std::string_view(),
-                                              {}},
-                                             push, &error);
+    // A view of the generation's own name: what the client called an unknown event is not logged.
+    const std::string_view name = handler ? std::string_view(found->first) : "(any)";
+    Scheduler::Task* task = scheduler().open({generation, TaskKind::foreground, {}}, push, &error);
     if (task) {
-        // `generation` keeps the name that the view is of.
         scheduler().set_done(
-            *task, [this, generation, name = handler ? std::string_view(found->first) : "(any)",
+            *task, [this, generation, name,
                     acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
                 finish_event(outcome, name, generation, acknowledgement);
             });
@@ -192,7 +188,7 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
     } else {
         // Valid but for memory or for too many arguments: not the end of the connection.
         const Failure failure = memory_failure(error);
-        log_bug(*generation, "event", event, failure);
+        log_bug(*generation, "event", name, failure);
         acknowledgement.fail(failure.client_json());
     }
     return true;
@@ -224,7 +220,7 @@ void NamespaceVm::on_server_event(std::string_view event, socketio::Payload payl
     if (found == generation->server_events.end()) return;
     std::string error;
     Scheduler::Task* task = scheduler().open(
-        {generation, TaskKind::foreground, "on_server", found->first, {}},
+        {generation, TaskKind::foreground, {}},
         [&](lua_State* state) {
             generation->push(state, found->second.slot);
             auto count = decode_json_array(state, payload.json, payload.attachments, 1);

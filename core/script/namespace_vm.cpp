@@ -109,7 +109,6 @@ std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
 
 void NamespaceVm::wind_down() {
     if (!runtime_) return;
-    directory_.publish_routes(*this, {});
     generation_->timers().cancel_all();
     scheduler().cancel_background(*generation_);
 }

@@ -83,7 +83,7 @@ public:
     /// Loads the next generation, migrates the state and hands over, or changes nothing. From the
     /// loop, between two events.
     std::optional<LoadError> reload(const NamespaceSources& sources);
-    /// Timers and background tasks end, routes are gone; what is in flight goes on.
+    /// Timers and background tasks end; what is in flight goes on.
     void wind_down();
     /// Ends everything and closes the Lua state.
     void shut();

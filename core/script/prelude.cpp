@@ -101,7 +101,7 @@ int wait_all(lua_State* state) {
     for (int i = 1; i <= count; ++i) {
         std::string error;
         Scheduler::Task* task = scheduler.open(
-            {parent.generation, parent.kind, "gather", {}, {}},
+            {parent.generation, parent.kind, {}},
             [&](lua_State* main) {
                 lua_pushvalue(state, i);
                 lua_xmove(state, main, 1);

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/base/counter.hpp"
@@ -32,13 +31,11 @@ struct Outcome {
 /// started.
 enum class TaskKind : std::uint8_t { foreground, background };
 
-/// What a coroutine runs for, and who hears of its end. `done` is called at most once, from the
+/// Whose code a coroutine runs, and who hears of its end. `done` is called at most once, from the
 /// loop; a cancelled task's is destroyed uncalled.
 struct TaskInfo {
     std::shared_ptr<Generation> generation;
     TaskKind kind = TaskKind::foreground;
-    const char* what = "";  // "event", "timer", …: for the log; static
-    std::string_view name;  // the event's; owned by the generation
     Function<void(Outcome&)> done;
 };
 

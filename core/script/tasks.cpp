@@ -1,5 +1,7 @@
 #include "core/script/tasks.hpp"
 
+#include <vector>
+
 #include "core/base/log.hpp"
 
 namespace moonwire::script {
@@ -7,14 +9,12 @@ namespace moonwire::script {
 void log_bug(Generation& generation, std::string_view what, std::string_view name,
              const Failure& failure) {
     generation.runtime().scheduler->stats().failed.add();
+    std::vector<log::Field> fields = {{"namespace", generation.nsp()}, {what, name}};
     // An error of memory or of the stack carries no position: the handler's own must do.
-    const auto handler = generation.events.find(name);
-    const std::string_view position =
-        handler == generation.events.end() ? std::string_view() : handler->second.position;
-    log::error(failure.traceback, {{"namespace", generation.nsp()},
-                                   {what, name},
-                                   {"handler", position},
-                                   {"generation", generation.number()}});
+    if (const auto handler = generation.events.find(name); handler != generation.events.end())
+        fields.emplace_back("handler", handler->second.position);
+    fields.emplace_back("generation", generation.number());
+    log::write(log::Level::error, failure.traceback, fields.data(), fields.size());
 }
 
 void report_background(Generation& generation, std::string_view what, Outcome& outcome) {

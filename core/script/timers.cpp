@@ -57,7 +57,7 @@ void Timers::fire(std::uint64_t id) {
     const auto generation = generation_.shared_from_this();
     std::string error;
     Scheduler::Task* task = scheduler.open(
-        {generation, TaskKind::background, "timer", {}, {}},
+        {generation, TaskKind::background, {}},
         [&](lua_State* state) {
             generation->push(state, timer.slot);
             return 0;

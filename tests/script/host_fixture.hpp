@@ -228,15 +228,18 @@ struct ScriptTest {
         return {};
     }
     std::optional<RouteResponse> request(RouteRequest request) {
-        std::optional<RouteResponse> got;
-        int answers = 0;
-        taken = host->route(std::move(request), [&](RouteResponse response) {
-            got = std::move(response);
-            ++answers;
+        // Shared: one that waits is answered after this returned, at the latest when all ends.
+        struct Answer {
+            std::optional<RouteResponse> response;
+            int count = 0;
+        };
+        const auto answer = std::make_shared<Answer>();
+        taken = host->route(std::move(request), [answer](RouteResponse response) {
+            answer->response = std::move(response);
+            CHECK(++answer->count == 1);
         });
         settle();
-        CHECK(answers <= 1);
-        return got;
+        return answer->response;
     }
 
     ScriptFolder folder;

@@ -79,7 +79,7 @@ ns:on("odd", function() error({}) end)
     CHECK(log.has("app/main.lua:3: attempt to index field 'y'"));
     CHECK(log.has("stack traceback:"));
     CHECK(log.has("app/main.lua:4: in function"));
-    CHECK(log.has("namespace=/t event=bug generation=1"));
+    CHECK(log.has("namespace=/t event=bug handler=app/main.lua:4 generation=1"));
     CHECK(test.ask(client, R"(["nan"])") == internal);
     CHECK(log.has("$1.fare: NaN"));
     CHECK(test.ask(client, R"(["data"])") == internal);
