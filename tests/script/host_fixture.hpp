@@ -65,6 +65,7 @@ public:
         if (closed || (options.is_volatile && !writable)) return;
         sent.emplace_back(frame.is_binary() ? "b:" + std::string(frame.payload())
                                             : std::string(engineio::message_text(frame)));
+        if (on_send) on_send(sent.back());
     }
     void close(engineio::CloseReason reason) override {
         if (closed) return;
@@ -87,6 +88,7 @@ public:
     std::vector<std::string> sent;
     std::optional<engineio::CloseReason> closed;
     bool writable = true;
+    std::function<void(const std::string&)> on_send;
 
 private:
     Reactor& reactor_;
