@@ -1,5 +1,7 @@
 #include "core/server/broker.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -76,6 +78,16 @@ void Broker::reload() {
         log_errors(errors);
         log::info("scripts reloaded", {{"errors", errors.size()}});
     });
+}
+
+void Broker::give_back_memory() {
+    // The allocator keeps what is freed; walking its heaps is only worth it after a crowd has gone.
+    constexpr std::size_t kCrowd = 500;
+    const std::size_t sessions = engine_.session_count();
+    peak_sessions_ = std::max(peak_sessions_, sessions);
+    if (peak_sessions_ - sessions < std::max(kCrowd, peak_sessions_ / 2)) return;
+    malloc_trim(0);
+    peak_sessions_ = sessions;
 }
 
 void Broker::drain() {

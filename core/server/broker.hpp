@@ -30,6 +30,8 @@ public:
     Result<std::uint16_t> start();
     /// Gives every namespace its next generation; errors are logged.
     void reload();
+    /// Hands memory that a past crowd needed back to the system. Call every second or so.
+    void give_back_memory();
     /// Stops accepting, tells the clients, and waits until they are gone or the time is over.
     void drain();
     /// Ends everything at once.
@@ -50,6 +52,7 @@ private:
     script::Host scripts_;
     Router router_;
     std::atomic<bool> ready_{false};
+    std::size_t peak_sessions_ = 0;  // since memory was last handed back
     const TimePoint started_ = Clock::now();
 };
 

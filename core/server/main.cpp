@@ -58,7 +58,7 @@ void raise_descriptor_limit() {
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) log::warn("the descriptor limit stays as it is");
 }
 
-/// Blocked in every thread made from here on, so that `sigwait` below is the only receiver.
+/// Blocked in every thread made from here on, so that the wait below is the only receiver.
 sigset_t block_signals() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -88,8 +88,12 @@ int run(const Arguments& arguments) {
     std::cout << "listening on " << url_of(broker.settings().transport.host, *port) << std::endl;
 
     for (;;) {
-        int number = 0;
-        sigwait(&signals, &number);
+        const timespec pause{1, 0};
+        const int number = sigtimedwait(&signals, nullptr, &pause);
+        if (number < 0) {  // nobody called
+            broker.give_back_memory();
+            continue;
+        }
         if (number == SIGHUP) {
             broker.reload();
             continue;
