@@ -2,19 +2,11 @@
 
 #include <algorithm>
 
+#include "core/base/path_segment.hpp"
 #include "core/socketio/socket.hpp"  // with it come transport's URL helpers
 
 namespace moonwire::script {
 namespace {
-
-/// The next segment of a path that starts with '/', removed from it.
-std::string_view take_segment(std::string_view& path) {
-    path.remove_prefix(1);
-    const std::size_t end = std::min(path.find('/'), path.size());
-    const std::string_view segment = path.substr(0, end);
-    path.remove_prefix(end);
-    return segment;
-}
 
 /// In a path, unlike in a query, '+' is itself.
 std::string decode_segment(std::string_view segment) {

@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/path_segment.hpp"
 #include "core/socketio/client.hpp"
 
 namespace moonwire::socketio {
 namespace {
-
-/// The next segment of a path that starts with '/', removed from it.
-std::string_view take_segment(std::string_view& path) {
-    path.remove_prefix(1);
-    const std::size_t end = std::min(path.find('/'), path.size());
-    const std::string_view segment = path.substr(0, end);
-    path.remove_prefix(end);
-    return segment;
-}
 
 /// The parameters of `name` if the pattern ("/tenant/:name") matches it.
 std::optional<std::map<std::string, std::string>> match(std::string_view pattern,
