@@ -103,6 +103,16 @@ EngineOptions quick_options() {
 struct Fixture {
     explicit Fixture(EngineOptions options = quick_options())
         : engine(std::move(options), {&reactor}, listener) {}
+    /// A session and its WebSocket hold each other until one of them ends.
+    ~Fixture() {
+        engine.shut_down();
+        reactor.settle();
+    }
+
+    FakeWebSocket& make_socket() {
+        sockets.push_back(std::make_unique<FakeWebSocket>(reactor));
+        return *sockets.back();
+    }
 
     std::shared_ptr<FakeExchange> request(std::string method, std::string query,
                                           std::string body = {}, bool upgrade = false,
@@ -141,6 +151,7 @@ struct Fixture {
 
     ManualReactor reactor;
     Listener listener;
+    std::vector<std::unique_ptr<FakeWebSocket>> sockets;
     Engine engine;
 };
 
@@ -342,7 +353,7 @@ TEST_CASE("a client that does not fetch its queue is cut at the limit") {
 
 TEST_CASE("a WebSocket session opens without upgrades and relays frames") {
     Fixture fixture;
-    FakeWebSocket socket(fixture.reactor);
+    FakeWebSocket& socket = fixture.make_socket();
     const auto handler = fixture.connect(socket);
     REQUIRE(socket.sent.size() == 1);
     CHECK(socket.sent[0].find("\"upgrades\":[]") != std::string::npos);
@@ -385,7 +396,7 @@ TEST_CASE("an upgrade probes, flushes the poll, and takes the queue along") {
     Fixture fixture;
     fixture.open_polling();
     const auto poll = fixture.poll();
-    FakeWebSocket socket(fixture.reactor);
+    FakeWebSocket& socket = fixture.make_socket();
     const auto handler = fixture.connect(socket, fixture.sid());
     handler->on_message("2probe", false);
     fixture.reactor.settle();
@@ -401,7 +412,7 @@ TEST_CASE("an upgrade probes, flushes the poll, and takes the queue along") {
     CHECK(fixture.listener.recorder->messages == std::vector<std::string>{"hi"});
 
     CHECK(fixture.poll()->response_->body == "{\"code\":3,\"message\":\"Bad request\"}");
-    FakeWebSocket second(fixture.reactor);
+    FakeWebSocket& second = fixture.make_socket();
     fixture.connect(second, fixture.sid());
     CHECK(second.closed);
     CHECK(fixture.listener.recorder->closed.empty());
@@ -411,7 +422,7 @@ TEST_CASE("an upgrade probes, flushes the poll, and takes the queue along") {
 TEST_CASE("an upgrade that goes wrong costs the session nothing") {
     Fixture fixture{EngineOptions{}};
     fixture.open_polling();
-    FakeWebSocket socket(fixture.reactor);
+    FakeWebSocket& socket = fixture.make_socket();
     const auto handler = fixture.connect(socket, fixture.sid());
     SUBCASE("another packet than the probe") { handler->on_message("4hi", false); }
     SUBCASE("a switch without a probe") { handler->on_message("5", false); }

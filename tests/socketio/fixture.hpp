@@ -96,6 +96,12 @@ public:
     }
 
     std::vector<std::string> take() { return std::exchange(notes, {}); }
+    /// A socket holds its namespace, which holds this.
+    void let_go() {
+        kept.clear();
+        pending.clear();
+        last.reset();
+    }
 
     bool hold = false;
     std::optional<Refusal> refusal;
@@ -116,11 +122,14 @@ struct Fixture {
     }
     ~Fixture() {
         for (const auto& session : sessions) session->finish(engineio::CloseReason::transport_close);
-        main->kept.clear();
-        chat->kept.clear();
         reactor.settle();
+        for (const auto& handler : handlers) handler->let_go();
     }
 
+    std::shared_ptr<RecordingHandler> make_handler() {
+        handlers.push_back(std::make_shared<RecordingHandler>());
+        return handlers.back();
+    }
     std::shared_ptr<FakeSession> open() {
         auto session =
             std::make_shared<FakeSession>(reactor, "session" + std::to_string(sessions.size()));
@@ -140,8 +149,9 @@ struct Fixture {
     Namespace& nsp(std::string_view name) { return *server.find(name); }
 
     ManualReactor reactor;
-    std::shared_ptr<RecordingHandler> main = std::make_shared<RecordingHandler>();
-    std::shared_ptr<RecordingHandler> chat = std::make_shared<RecordingHandler>();
+    std::vector<std::shared_ptr<RecordingHandler>> handlers;
+    std::shared_ptr<RecordingHandler> main = make_handler();
+    std::shared_ptr<RecordingHandler> chat = make_handler();
     Server server;
     std::vector<std::shared_ptr<FakeSession>> sessions;
 };

@@ -33,7 +33,7 @@ TEST_CASE("an alias leads to its namespace and keeps its own name on the wire") 
 
 TEST_CASE("a family makes members on demand, apart from each other, and forgets empty ones") {
     Fixture fixture;
-    auto handler = std::make_shared<RecordingHandler>();
+    const auto handler = fixture.make_handler();
     REQUIRE(fixture.server.add("/tenant/:name/:kind", fixture.reactor, handler));
     const auto acme = fixture.join("/tenant/acme/x");
     CHECK(handler->last->nsp().params() ==
@@ -56,7 +56,7 @@ TEST_CASE("a family makes members on demand, apart from each other, and forgets 
 
 TEST_CASE("a family's member that refused its only client is forgotten") {
     Fixture fixture;
-    auto handler = std::make_shared<RecordingHandler>();
+    const auto handler = fixture.make_handler();
     handler->refusal = Refusal{"no", ""};
     REQUIRE(fixture.server.add("/tenant/:name", fixture.reactor, handler));
     fixture.open()->receive("0/tenant/a,");
@@ -122,4 +122,5 @@ TEST_CASE("a namespace on another reactor gets events and sends in order") {
     session->finish(engineio::CloseReason::transport_close);
     turn();
     CHECK(handler->take().back() == "disconnect transport close");
+    handler->let_go();
 }
