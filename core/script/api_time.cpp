@@ -9,7 +9,7 @@ namespace {
 /// What after() and every() return.
 struct TimerObject {
     std::weak_ptr<Generation> generation;
-    std::uint64_t id;
+    std::uint64_t id = 0;
 };
 
 int push_timer(lua_State* state, Duration delay, Duration interval) {

@@ -28,7 +28,7 @@ struct LeftSocket {
 /// connection.
 struct SocketObject {
     socketio::SocketPtr socket;
-    std::unique_ptr<LeftSocket> left;
+    std::unique_ptr<LeftSocket> left = nullptr;
     bool has_data = false;
 
     const std::string& id() const { return socket ? socket->id() : left->id; }

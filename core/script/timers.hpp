@@ -32,7 +32,7 @@ private:
         int slot;
         Duration delay, interval;
         TimePoint due{};
-        TimerId armed;
+        TimerId armed{};
         bool running = false;
     };
     void arm(std::uint64_t id, Timer& timer);
