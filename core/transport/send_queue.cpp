@@ -27,10 +27,14 @@ void SendQueue::push(SharedBytes bytes, Flush flush) {
     }
     queued_bytes_ += bytes.size();
     slots_.push_back(std::move(bytes));
-    if (flush == Flush::now && !blocked_) write();
+    if (flush == Flush::now && !blocked_) {
+        write();
+        alone_until_ = last_write_ + worker_.options.coalesce_window;
+    }
     if (blocked_ || scheduled_ || slots_.empty()) return;
+    const TimePoint now = worker_.reactor.now();
     const TimePoint due = last_write_ + worker_.options.coalesce_window;
-    if (flush == Flush::turn || due <= worker_.reactor.now()) {
+    if ((flush != Flush::window && alone_until_ <= now) || due <= now) {
         schedule();
     } else if (!timer_) {
         set_timer(due);

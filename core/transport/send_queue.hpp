@@ -82,6 +82,7 @@ private:
     std::size_t head_offset_ = 0;  // bytes of it that are
     std::size_t queued_bytes_ = 0;
     TimePoint last_write_{};
+    TimePoint alone_until_{};  // what follows a Flush::now waits so long
     TimerId timer_;  // the window's end or, while blocked, the write timeout
     bool scheduled_ = false;
     bool blocked_ = false;

@@ -12,7 +12,7 @@ namespace moonwire::transport {
 /// When a queued frame leaves.
 enum class Flush : std::uint8_t {
     turn,    // at the end of this loop turn: answers, handshakes, heartbeats
-    now,     // in a write of its own, before this call returns if the kernel takes it
+    now,     // at once and alone: what follows waits for the window, so that a peer reads it apart
     window,  // may wait up to the coalescing window since the last write: broadcasts
 };
 

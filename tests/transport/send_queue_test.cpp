@@ -92,6 +92,21 @@ TEST_CASE("a waiting frame leaves by itself when the window ends") {
     }
 }
 
+TEST_CASE("a frame that leaves alone goes at once, and what follows in a write of its own") {
+    Fixture f;
+    f.server.options.coalesce_window = 20ms;
+    f.server.open();
+    auto client = f.connect();
+    const auto before = f.writes();
+    f.on_reactor([&](WebSocket& socket) {
+        socket.send(Frame::text({"alone"}), Flush::now);
+        socket.send(Frame::text({"after"}), Flush::turn);
+    });
+    CHECK(client->frame().payload == "alone");
+    CHECK(client->frame().payload == "after");
+    CHECK(f.writes() == before + 2);
+}
+
 TEST_CASE("with no window a broadcast frame leaves at the end of its turn") {
     Fixture f;
     f.server.options.coalesce_window = 0us;
