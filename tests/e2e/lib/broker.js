@@ -65,7 +65,7 @@ class Broker {
     });
     // What a failed test leaves running must not hang its suite, nor outlive it.
     for (const handle of [broker.child, broker.child.stdout, broker.child.stderr]) handle.unref();
-    process.once("exit", broker.kill);
+    process.once("exit", broker.discard);
     try {
       const line = await Promise.race([
         until(() => /^listening on (http:\/\/\S+:(\d+))$/m.exec(broker.stdout), "listening line"),
@@ -82,8 +82,6 @@ class Broker {
     }
     return broker;
   }
-
-  kill = () => this.child.kill("SIGKILL");
 
   get wsUrl() {
     return this.url.replace(/^http/, "ws");
@@ -110,11 +108,11 @@ class Broker {
     fs.writeFileSync(path.join(this.folder, name), text);
   }
 
-  discard() {
-    process.removeListener("exit", this.kill);
-    this.kill();
+  discard = () => {
+    process.removeListener("exit", this.discard);
+    this.child.kill("SIGKILL");
     fs.rmSync(this.folder, { recursive: true, force: true });
-  }
+  };
 
   /// Ends the broker and judges how it lived: a clean exit, nothing found by a sanitizer, and no
   /// error in the log but those `expected` (a pattern).
