@@ -70,8 +70,8 @@ public:
     void call(Payload payload, std::optional<Duration> timeout, AckCallback callback);
     /// Answers an event that asked for an acknowledgement; a second answer does nothing.
     void acknowledge(AckId id, Payload payload);
-    /// Leaves the namespace ("server namespace disconnect"), or with `close` ends the connection
-    /// ("forced server close" for its other sockets too). Handlers run after this call returned.
+    /// Leaves the namespace ("server namespace disconnect"); with `close` the connection's other
+    /// sockets leave too, and it ends. Handlers run after this call returned.
     void disconnect(bool close);
     /// Closes the connection for sending something that can't be parsed.
     void reject_input();
