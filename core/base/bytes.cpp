@@ -1,6 +1,8 @@
 #include "core/base/bytes.hpp"
 
+#include <array>
 #include <cstdlib>
+#include <functional>
 #include <new>
 
 namespace moonwire {
@@ -26,7 +28,13 @@ SharedBytes SharedBytes::concat(std::initializer_list<std::string_view> parts) {
     return result;
 }
 
+std::mutex& SharedBytes::twin_mutex(const Block* block) noexcept {
+    static std::array<std::mutex, 16> mutexes;
+    return mutexes[std::hash<const void*>()(block) / alignof(std::max_align_t) % mutexes.size()];
+}
+
 void SharedBytes::free_block() noexcept {
+    SharedBytes(block_->twin.load(std::memory_order_relaxed));
     block_->~Block();
     std::free(block_);
 }

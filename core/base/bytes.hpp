@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <mutex>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,19 @@ public:
     bool empty() const noexcept { return size() == 0; }
     std::string_view view() const noexcept { return {data(), size()}; }
 
+    /// Another rendering of the same bytes, kept with them: `make` is called for the first to ask,
+    /// while others wait, and the result shared by all copies. Not for empty bytes. Any thread.
+    template <typename Make>
+    SharedBytes twin(Make&& make) const {
+        if (Block* made = block_->twin.load(std::memory_order_acquire)) return sharing(made);
+        std::lock_guard lock(twin_mutex(block_));
+        if (Block* made = block_->twin.load(std::memory_order_relaxed)) return sharing(made);
+        SharedBytes made = make();
+        if (!made.block_) made = allocate(0);  // so that it is known to be none
+        block_->twin.store(made.block_, std::memory_order_release);
+        return sharing(std::exchange(made.block_, nullptr));
+    }
+
     /// Only before the first copy is made.
     char* mutable_data() noexcept { return block_ ? block_->bytes() : nullptr; }
 
@@ -49,9 +63,16 @@ private:
     struct Block {
         std::atomic<std::uint32_t> references;
         std::size_t size;
+        std::atomic<Block*> twin;  // holds a reference
         char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
     };
     explicit SharedBytes(Block* block) noexcept : block_(block) {}
+    static SharedBytes sharing(Block* block) noexcept {
+        block->references.fetch_add(1, std::memory_order_relaxed);
+        return SharedBytes(block);
+    }
+    /// One of a few, by address.
+    static std::mutex& twin_mutex(const Block* block) noexcept;
     void free_block() noexcept;
 
     Block* block_ = nullptr;

@@ -13,7 +13,8 @@ double wall_seconds() {
 }
 
 std::string iso_time(double wall_seconds) {
-    const auto total_ms = static_cast<std::int64_t>(std::floor(wall_seconds * 1000.0));
+    // A whole millisecond may be a hair less in binary.
+    const auto total_ms = static_cast<std::int64_t>(std::floor(wall_seconds * 1000.0 + 1e-3));
     std::time_t seconds = static_cast<std::time_t>(total_ms / 1000);
     int ms = static_cast<int>(total_ms % 1000);
     if (ms < 0) {
