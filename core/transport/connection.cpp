@@ -3,15 +3,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
 
 namespace moonwire::transport {
 
 Connection::Connection(Worker& worker, Link link, std::size_t send_limit_bytes)
-    : worker_(worker),
-      link_(std::move(link)),
-      queue_(worker, link_.socket, *this, send_limit_bytes) {}
+    : worker_(worker), link_(std::move(link)), queue_(worker, link_, *this, send_limit_bytes) {}
 
 Connection::~Connection() = default;
 
@@ -34,16 +33,41 @@ Link Connection::leave() {
 void Connection::wait_readable() {
     if (reading_ || !open_) return;
     reading_ = true;
-    link_.socket.async_wait(Socket::wait_read,
-                            [self = shared_from_this()](boost::system::error_code error) {
-                                self->reading_ = false;
-                                if (error || !self->open_) return;
-                                if (self->lingering_) self->discard();
-                                else self->on_readable();
-                            });
+    if (link_.tls && link_.tls->ready() && !lingering_)
+        boost::asio::post(link_.socket.get_executor(),
+                          [self = shared_from_this()] { self->on_wait_over(); });
+    else wait_for(read_needs_write_ ? Socket::wait_write : Socket::wait_read);
+}
+
+void Connection::wait_for(Socket::wait_type what) {
+    link_.socket.async_wait(what, [self = shared_from_this()](boost::system::error_code error) {
+        if (error) self->reading_ = false;
+        else self->on_wait_over();
+    });
+}
+
+void Connection::on_wait_over() {
+    reading_ = false;
+    if (!open_) return;
+    if (lingering_) discard();
+    else on_readable();
 }
 
 Connection::Received Connection::receive(std::size_t limit) {
+    return link_.tls ? receive_tls(limit) : receive_plain(limit);
+}
+
+Connection::Received Connection::receive_tls(std::size_t limit) {
+    auto& scratch = worker_.scratch;
+    const auto read = link_.tls->read(scratch.data(), std::min(limit, scratch.size()));
+    read_needs_write_ = read.status == TlsChannel::Status::wait_write;
+    worker_.stats.bytes_in.add(read.bytes);
+    if (read.status == TlsChannel::Status::ended) return {{}, true, false};
+    if (read.status == TlsChannel::Status::failed) return {{}, true, true};
+    return {{scratch.data(), read.bytes}};
+}
+
+Connection::Received Connection::receive_plain(std::size_t limit) {
     auto& scratch = worker_.scratch;
     for (;;) {
         const ssize_t got = ::recv(link_.socket.native_handle(), scratch.data(),
@@ -107,13 +131,15 @@ void Connection::linger() {
 
 void Connection::end_sending() {
     queue_.seal();
+    if (link_.tls) link_.tls->end_sending();
+    read_needs_write_ = false;
     boost::system::error_code ignored;
     link_.socket.shutdown(Socket::shutdown_send, ignored);
     wait_readable();
 }
 
 void Connection::discard() {
-    const Received received = receive(worker_.scratch.size());
+    const Received received = receive_plain(worker_.scratch.size());  // nobody wants to know what
     if (received.ended) close_socket();
     else wait_readable();
 }

@@ -40,7 +40,7 @@ protected:
         bool ended = false;      // the peer sends no more
         bool reset = false;      // and takes no more either
     };
-    /// Reads once, at most `limit` bytes.
+    /// Reads what has come, at most `limit` bytes.
     Received receive(std::size_t limit);
 
     void set_deadline(Duration from_now);
@@ -74,6 +74,10 @@ private:
     void on_send_failed(SendQueue::Failure failure) final;
     std::shared_ptr<void> hold() final { return shared_from_this(); }
 
+    void wait_for(Socket::wait_type what);
+    void on_wait_over();
+    Received receive_plain(std::size_t limit);
+    Received receive_tls(std::size_t limit);
     void arm_deadline();
     void end_sending();
     void discard();
@@ -85,6 +89,7 @@ private:
     bool open_ = false;
     bool reading_ = false;
     bool lingering_ = false;
+    bool read_needs_write_ = false;  // TLS: the next read makes no progress before a write can
 };
 
 }  // namespace moonwire::transport

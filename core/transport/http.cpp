@@ -2,30 +2,12 @@
 
 #include <algorithm>
 
+#include "core/base/url.hpp"
+
 namespace moonwire::transport {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/// Calls `visit(name, value)`, both undecoded, until it returns true.
-template <typename Visit>
-void for_each_parameter(std::string_view query, Visit&& visit) {
-    while (!query.empty()) {
-        const std::string_view pair = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(pair.size() + 1, query.size()));
-        if (pair.empty()) continue;
-        const auto equals = pair.find('=');
-        const auto value =
-            equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-        if (visit(pair.substr(0, equals), value)) return;
-    }
-}
 
 }  // namespace
 
@@ -48,40 +30,9 @@ std::string_view HttpRequest::header(std::string_view name) const {
 }
 
 std::string HttpRequest::query_value(std::string_view name) const {
-    std::string found;
-    for_each_parameter(query(), [&](std::string_view key, std::string_view value) {
-        if (url_decode(key) != name) return false;
-        found = url_decode(value);
-        return true;
-    });
-    return found;
+    return find_in_query(query(), name);
 }
 
-Headers HttpRequest::query_values() const {
-    Headers values;
-    for_each_parameter(query(), [&](std::string_view key, std::string_view value) {
-        values.emplace_back(url_decode(key), url_decode(value));
-        return false;
-    });
-    return values;
-}
-
-std::string url_decode(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size()) {
-            const int high = hex_digit(text[i + 1]);
-            const int low = hex_digit(text[i + 2]);
-            if (high >= 0 && low >= 0) {
-                out += static_cast<char>(high << 4 | low);
-                i += 2;
-                continue;
-            }
-        }
-        out += text[i] == '+' ? ' ' : text[i];
-    }
-    return out;
-}
+Headers HttpRequest::query_values() const { return parse_query(query()); }
 
 }  // namespace moonwire::transport

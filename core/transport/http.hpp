@@ -22,10 +22,11 @@ struct HttpRequest {
     std::string target;  // as sent: "/socket.io/?EIO=4&transport=polling"
     Headers headers;     // names as sent, in order
     std::string body;
-    std::string remote_address;  // "127.0.0.1", "::1"
+    std::string remote_address;  // "127.0.0.1", "::1"; "unix:" over a Unix-domain socket
     std::uint16_t remote_port = 0;
     bool secure = false;
-    bool upgrade = false;  // a well-formed WebSocket upgrade (RFC 6455 section 4.2.1)
+    std::string client_certificate;  // its subject ("CN=alice,O=Example"), once verified
+    bool upgrade = false;            // a well-formed WebSocket upgrade (RFC 6455 section 4.2.1)
 
     std::string_view path() const;   // target before '?'
     std::string_view query() const;  // target after '?', undecoded
@@ -36,9 +37,6 @@ struct HttpRequest {
     /// All query parameters, decoded (application/x-www-form-urlencoded), in order.
     Headers query_values() const;
 };
-
-/// "%2F" and "+" decoded; malformed escapes stay as they are.
-std::string url_decode(std::string_view text);
 
 struct HttpResponse {
     unsigned status = 200;

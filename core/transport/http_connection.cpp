@@ -33,6 +33,7 @@ struct HttpConnection::Parcel {
     std::string address;
     std::uint16_t port;
     ConnectionSlot slot;
+    std::unique_ptr<TlsChannel> tls;
     HttpRequest request;
     std::string input;
     bool head_request;
@@ -156,6 +157,11 @@ void HttpConnection::on_parsed() {
     HttpRequest request = to_request(std::move(message));
     request.remote_address = link_.address;
     request.remote_port = link_.port;
+    if (link_.tls) {
+        request.secure = true;
+        request.client_certificate = link_.tls->client_subject();
+    }
+    worker_.options.trusted_proxies.apply(request);
     // First of all the exchange: whatever happens from here on, the request is answered.
     auto exchange = std::make_shared<Exchange>(self<HttpConnection>(), std::move(request));
     Reactor& target = worker_.handler->reactor_for(exchange->request(), worker_.reactor);
@@ -184,6 +190,7 @@ void HttpConnection::move_to(Worker& target, HttpRequest request) {
                   std::move(link.address),
                   link.port,
                   std::move(link.slot),
+                  std::move(link.tls),
                   std::move(request),
                   std::move(input_),
                   head_request_,
@@ -197,7 +204,7 @@ void HttpConnection::move_to(Worker& target, HttpRequest request) {
 
 void HttpConnection::arrive(Worker& worker, Parcel parcel) {
     Link link{Socket(worker.reactor.context().get_executor()), std::move(parcel.address),
-              parcel.port, std::move(parcel.slot)};
+              parcel.port, std::move(parcel.slot), std::move(parcel.tls)};
     boost::system::error_code error;
     if (!worker.closing) link.socket.assign(parcel.protocol, parcel.descriptor.fd, error);
     if (worker.closing || error) {

@@ -3,8 +3,10 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace moonwire::transport {
 namespace {
@@ -68,36 +70,73 @@ void SendQueue::flush() {
 
 void SendQueue::write() {
     cancel_timer();
-    std::array<iovec, kVectors> vectors;
-    while (head_ < slots_.size()) {
-        std::size_t count = 0;
-        std::size_t offered = 0;
-        for (std::size_t i = head_; i < slots_.size() && count < kVectors; ++i, ++count) {
-            const std::size_t skip = i == head_ ? head_offset_ : 0;
-            vectors[count].iov_base = const_cast<char*>(slots_[i].data() + skip);
-            vectors[count].iov_len = slots_[i].size() - skip;
-            offered += vectors[count].iov_len;
+    if (link_.tls) {
+        while (head_ < slots_.size() && write_tls()) {
         }
-        msghdr message{};
-        message.msg_iov = vectors.data();
-        message.msg_iovlen = count;
-        const ssize_t sent =
-            ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR) continue;
-        worker_.stats.writes.add();
-        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-            fail(Failure::error);
-            return;
-        }
-        const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
-        worker_.stats.bytes_out.add(taken);
-        consume(taken);
-        last_write_ = worker_.reactor.now();
-        if (taken < offered) {
-            wait_writable();
-            return;
+    } else {
+        while (head_ < slots_.size() && write_plain()) {
         }
     }
+}
+
+bool SendQueue::write_plain() {
+    std::array<iovec, kVectors> vectors;
+    std::size_t count = 0;
+    std::size_t offered = 0;
+    for (std::size_t i = head_; i < slots_.size() && count < kVectors; ++i, ++count) {
+        const std::size_t skip = i == head_ ? head_offset_ : 0;
+        vectors[count].iov_base = const_cast<char*>(slots_[i].data() + skip);
+        vectors[count].iov_len = slots_[i].size() - skip;
+        offered += vectors[count].iov_len;
+    }
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    const ssize_t sent =
+        ::sendmsg(link_.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) return true;
+    worker_.stats.writes.add();
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+        fail(Failure::error);
+        return false;
+    }
+    const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    wrote(taken);
+    if (taken == offered) return true;
+    wait_for(Socket::wait_write);
+    return false;
+}
+
+bool SendQueue::write_tls() {
+    // Gathered the same way each time: a record that had to wait is offered again as it was,
+    // perhaps with more behind it, which is what the channel asks for.
+    std::array<char, TlsChannel::kRecordBytes> record;
+    const char* from = slots_[head_].data() + head_offset_;
+    std::size_t size = slots_[head_].size() - head_offset_;
+    if (size < record.size() && head_ + 1 < slots_.size()) {
+        std::memcpy(record.data(), from, size);
+        for (std::size_t i = head_ + 1; i < slots_.size() && size < record.size(); ++i) {
+            const std::size_t part = std::min(slots_[i].size(), record.size() - size);
+            std::memcpy(record.data() + size, slots_[i].data(), part);
+            size += part;
+        }
+        from = record.data();
+    }
+    const auto written = link_.tls->write(from, size);
+    worker_.stats.writes.add();
+    wrote(written.bytes);
+    switch (written.status) {
+        case TlsChannel::Status::done: return true;
+        case TlsChannel::Status::wait_read: wait_for(Socket::wait_read); return false;
+        case TlsChannel::Status::wait_write: wait_for(Socket::wait_write); return false;
+        default: fail(Failure::error); return false;
+    }
+}
+
+void SendQueue::wrote(std::size_t bytes) {
+    worker_.stats.bytes_out.add(bytes);
+    consume(bytes);
+    last_write_ = worker_.reactor.now();
 }
 
 void SendQueue::consume(std::size_t bytes) {
@@ -123,16 +162,15 @@ void SendQueue::consume(std::size_t bytes) {
     }
 }
 
-void SendQueue::wait_writable() {
+void SendQueue::wait_for(Socket::wait_type what) {
     blocked_ = true;
     set_timer(worker_.reactor.now() + worker_.options.write_timeout);
-    socket_.async_wait(Socket::wait_write,
-                       [this, hold = owner_.hold()](boost::system::error_code error) {
-                           if (error || !blocked_) return;
-                           blocked_ = false;
-                           cancel_timer();
-                           schedule();
-                       });
+    link_.socket.async_wait(what, [this, hold = owner_.hold()](boost::system::error_code error) {
+        if (error || !blocked_) return;
+        blocked_ = false;
+        cancel_timer();
+        schedule();
+    });
 }
 
 void SendQueue::fail(Failure failure) {

@@ -18,9 +18,9 @@ namespace moonwire::transport {
 /// frame boundaries. One vectored write a loop turn takes everything queued.
 ///
 /// What is pushed with Flush::window waits until `coalesce_window` has passed since the last
-/// write; anything pushed with Flush::turn takes it along. A peer that takes nothing for
-/// `write_timeout`, or lets more than the limit pile up, fails the queue. Owned by a Connection,
-/// used on its reactor. The owner is never called from within push.
+/// write; anything pushed with Flush::turn takes it along. On TLS small messages share records. A
+/// peer that takes nothing for `write_timeout`, or lets more than the limit pile up, fails the
+/// queue. Owned by a Connection, used on its reactor. The owner is never called from within push.
 class SendQueue {
 public:
     enum class Failure : std::uint8_t { error, timeout, overflow };
@@ -40,8 +40,8 @@ public:
 
     static constexpr std::size_t kUnlimited = static_cast<std::size_t>(-1);
 
-    SendQueue(Worker& worker, Socket& socket, Owner& owner, std::size_t limit_bytes)
-        : worker_(worker), socket_(socket), owner_(owner), limit_bytes_(limit_bytes) {}
+    SendQueue(Worker& worker, Link& link, Owner& owner, std::size_t limit_bytes)
+        : worker_(worker), link_(link), owner_(owner), limit_bytes_(limit_bytes) {}
     ~SendQueue();
     SendQueue(const SendQueue&) = delete;
     SendQueue& operator=(const SendQueue&) = delete;
@@ -66,14 +66,19 @@ public:
 private:
     void schedule();
     void write();
+    /// Both return false when the peer must take something first, or the connection has failed.
+    bool write_plain();
+    bool write_tls();
+    void wrote(std::size_t bytes);
     void consume(std::size_t bytes);
-    void wait_writable();
+    /// Blocks the queue until the kernel says so.
+    void wait_for(Socket::wait_type what);
     void fail(Failure failure);
     void set_timer(TimePoint when);
     void cancel_timer();
 
     Worker& worker_;
-    Socket& socket_;
+    Link& link_;
     Owner& owner_;
     const std::size_t limit_bytes_;
     // Most turns queue a frame or two; only a burst spills to the heap, and idle gives it back.
@@ -83,7 +88,7 @@ private:
     std::size_t queued_bytes_ = 0;
     TimePoint last_write_{};
     TimePoint alone_until_{};  // what follows a Flush::now waits so long
-    TimerId timer_;  // the window's end or, while blocked, the write timeout
+    TimerId timer_;            // the window's end or, while blocked, the write timeout
     bool scheduled_ = false;
     bool blocked_ = false;
     bool sealed_ = false;

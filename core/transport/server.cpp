@@ -1,7 +1,9 @@
 #include "core/transport/server.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <latch>
+#include <string_view>
 #include <utility>
 
 #include "core/transport/connection.hpp"
@@ -9,11 +11,21 @@
 #include "core/transport/worker.hpp"
 
 namespace moonwire::transport {
+namespace {
+
+std::string url_of(std::string_view scheme, const std::string& host, std::uint16_t port) {
+    const bool bracketed = host.find(':') != std::string::npos;
+    return std::string(scheme) + "://" + (bracketed ? "[" + host + "]" : host) + ":" +
+           std::to_string(port);
+}
+
+}  // namespace
 
 struct TransportServer::Impl {
     TransportOptions options;
     std::vector<std::unique_ptr<Worker>> workers;
-    std::shared_ptr<Listener> listener;
+    std::vector<std::shared_ptr<Listener>> listeners;
+    std::shared_ptr<Listener> tls_listener;  // one of them
     bool stopped = false;
 };
 
@@ -41,19 +53,64 @@ void TransportServer::start() {
     for (auto& worker : impl_->workers) worker->reactor.start();
 }
 
-Result<std::uint16_t> TransportServer::listen(HttpHandler& handler) {
-    auto listener = std::make_shared<Listener>(impl_->workers);
-    const auto port = listener->open();
-    if (!port) return port;
+Result<std::vector<ListeningAddress>> TransportServer::listen(HttpHandler& handler) {
+    const TransportOptions& options = impl_->options;
+    auto& io_context = impl_->workers.front()->reactor.context();
+    const auto open_connections = std::make_shared<std::atomic<std::size_t>>(0);
+    std::vector<std::shared_ptr<Listener>> listeners;
+    std::vector<ListeningAddress> addresses;
+    const auto add = [&](ListeningSocket socket, std::string url) {
+        addresses.push_back({std::move(url), socket.port()});
+        listeners.push_back(
+            std::make_shared<Listener>(impl_->workers, std::move(socket), open_connections));
+        return listeners.back();
+    };
+    if (options.plain) {
+        auto socket = ListeningSocket::tcp(io_context, options.host, options.port);
+        if (!socket) return socket.error();
+        const std::string url = url_of("http", options.host, socket->port());
+        add(*std::move(socket), url);
+    }
+    std::shared_ptr<Listener> tls_listener;
+    if (options.tls.enabled()) {
+        auto context = TlsContext::load(options.tls);
+        if (!context) return context.error();
+        const std::string& host = options.tls.host.empty() ? options.host : options.tls.host;
+        auto socket = ListeningSocket::tcp(io_context, host, options.tls.port);
+        if (!socket) return socket.error();
+        const std::string url = url_of("https", host, socket->port());
+        tls_listener = add(*std::move(socket), url);
+        tls_listener->use(*std::move(context));
+    }
+    if (!options.unix_path.empty()) {
+        auto socket = ListeningSocket::local(io_context, options.unix_path, options.unix_mode);
+        if (!socket) return socket.error();
+        add(*std::move(socket), "unix:" + options.unix_path);
+    }
     for (auto& worker : impl_->workers) worker->handler = &handler;
-    impl_->listener = listener;
-    impl_->workers.front()->reactor.post([listener] { listener->start(); });
-    return port;
+    impl_->listeners = std::move(listeners);
+    impl_->tls_listener = std::move(tls_listener);
+    impl_->workers.front()->reactor.post([listeners = impl_->listeners] {
+        for (const auto& listener : listeners) listener->start();
+    });
+    return addresses;
+}
+
+Result<void> TransportServer::reload_certificates() {
+    if (!impl_->tls_listener) return {};
+    auto context = TlsContext::load(impl_->options.tls);
+    if (!context) return context.error();
+    impl_->workers.front()->reactor.post(
+        [listener = impl_->tls_listener, context = *std::move(context)]() mutable {
+            listener->use(std::move(context));
+        });
+    return {};
 }
 
 void TransportServer::stop_accepting() {
-    if (!impl_->listener) return;
-    impl_->workers.front()->reactor.post([listener = impl_->listener] { listener->close(); });
+    impl_->workers.front()->reactor.post([listeners = impl_->listeners] {
+        for (const auto& listener : listeners) listener->close();
+    });
 }
 
 void TransportServer::stop() {

@@ -10,13 +10,19 @@
 #include "core/base/counter.hpp"
 #include "core/base/result.hpp"
 #include "core/transport/http.hpp"
+#include "core/transport/tls_context.hpp"
+#include "core/transport/trusted_proxies.hpp"
 
 namespace moonwire::transport {
 
-/// Every limit of the transport. Zero durations mean "no timeout" only where said.
+/// Where the transport listens, and its limits. Zero durations mean "no timeout" only where said.
 struct TransportOptions {
+    bool plain = true;  // plain TCP on host and port
     std::string host = "0.0.0.0";
     std::uint16_t port = 3000;  // 0: the kernel picks one
+    std::string unix_path;      // a Unix-domain socket; empty: none
+    unsigned unix_mode = 0;     // its file's permissions; 0: as the umask has it
+    TlsOptions tls;
     std::size_t max_header_bytes = 16 * 1024;
     std::size_t max_body_bytes = 1'000'000;            // 413 beyond it
     std::size_t max_message_bytes = 1'000'000;         // a WebSocket message; 1009 beyond it
@@ -28,6 +34,10 @@ struct TransportOptions {
     std::chrono::milliseconds write_timeout{30'000};   // no progress on a blocked write
     std::chrono::milliseconds close_timeout{5'000};    // closing handshake
     std::chrono::microseconds coalesce_window{1'000};  // Flush::window; 0: a plain flush a turn
+    TrustedProxies trusted_proxies;                    // who may say for whom they ask
+    bool deflate = false;                              // agree to permessage-deflate (RFC 7692)
+    std::size_t deflate_threshold_bytes = 1024;        // smaller messages go out as they are
+    int deflate_level = 6;                             // zlib's, 1 to 9
 };
 
 /// Figures of one reactor; written there, read anywhere.
@@ -38,9 +48,15 @@ struct TransportStats {
     Counter slow_consumers;
 };
 
-/// The reactors and the listener: the bottom of the broker.
+/// A place where connections are accepted.
+struct ListeningAddress {
+    std::string url;         // "http://127.0.0.1:3000", "https://…", "unix:/run/moonwire.sock"
+    std::uint16_t port = 0;  // 0 for a Unix-domain socket
+};
+
+/// The reactors and the listeners: the bottom of the broker.
 ///
-/// One thread a reactor. The listener accepts on reactor 0 and hands connections round in turn.
+/// One thread a reactor. Listeners accept on reactor 0 and hand connections round in turn.
 class TransportServer {
 public:
     /// `threads` reactors (at least 1, at most 255), not yet running.
@@ -55,10 +71,14 @@ public:
 
     /// Starts the reactor threads. Work may be posted before.
     void start();
-    /// Binds and accepts; the port it got, or an error naming host and port. `handler` must outlive
-    /// this server. Any thread, once.
-    Result<std::uint16_t> listen(HttpHandler& handler);
-    /// Closes the listener; connections go on. Any thread.
+    /// Binds and accepts on all that the options name, plain TCP first; an error names the place
+    /// that can't be had, and then nothing listens. `handler` must outlive this server. Any thread,
+    /// once.
+    Result<std::vector<ListeningAddress>> listen(HttpHandler& handler);
+    /// Reads certificates and keys anew, for connections to come; an error names the file, and the
+    /// old ones stay in charge. Any thread.
+    Result<void> reload_certificates();
+    /// Closes the listeners; connections go on. Any thread.
     void stop_accepting();
     /// Closes every connection at once, stops the threads and joins them. Not from a reactor.
     void stop();

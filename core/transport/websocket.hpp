@@ -31,7 +31,8 @@ public:
     virtual Reactor& reactor() = 0;
     /// Queues a frame; one write a turn takes all that is queued. Never calls the handler before
     /// returning: a queue over its limit ends the connection after the turn.
-    virtual void send(const Frame& frame, Flush flush) = 0;
+    /// `compress`: as permessage-deflate has it, where that was agreed upon and is worth it.
+    virtual void send(const Frame& frame, Flush flush, bool compress = true) = 0;
     /// False while the peer has not taken what was last written: volatile events are dropped.
     virtual bool writable() const = 0;
     virtual std::size_t queued_bytes() const = 0;

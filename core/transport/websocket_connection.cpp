@@ -1,11 +1,13 @@
 #include "core/transport/websocket_connection.hpp"
 
 #include <algorithm>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/message.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/beast/websocket/error.hpp>
 #include <utility>
 
 #include "core/base/log.hpp"
+#include "core/transport/beast_websocket.hpp"
+#include "core/transport/deflate_offer.hpp"
 #include "core/transport/http_message.hpp"
 
 namespace moonwire::transport {
@@ -36,38 +38,42 @@ void SendStream::enqueue(SharedBytes bytes) {
 void WebSocketConnection::start(Worker& worker, Link link, const HttpRequest& request,
                                 std::shared_ptr<WebSocketHandler> handler, const Headers& headers,
                                 std::string input) {
-    auto connection = std::make_shared<WebSocketConnection>(worker, std::move(link),
+    const std::string_view extensions =
+        worker.options.deflate ? accept_deflate(request) : std::string_view();
+    std::shared_ptr<WebSocketConnection> connection;
+    if (!extensions.empty())
+        connection = std::make_shared<BeastWebSocket<true>>(worker, std::move(link),
                                                             std::move(handler), std::move(input));
+    else
+        connection = std::make_shared<BeastWebSocket<false>>(worker, std::move(link),
+                                                             std::move(handler), std::move(input));
     connection->enter();
     worker.stats.websockets.add();
-    connection->accept(request, headers);
+    connection->accept(request, headers, extensions);
 }
 
 WebSocketConnection::WebSocketConnection(Worker& worker, Link link,
-                                         std::shared_ptr<WebSocketHandler> handler,
-                                         std::string input)
+                                         std::shared_ptr<WebSocketHandler> handler, bool deflates)
     : Connection(worker, std::move(link), worker.options.send_queue_bytes),
       handler_(std::move(handler)),
-      stream_(link_.socket, queue_, worker.stats.bytes_in, std::move(input)) {
-    stream_.read_message_max(worker.options.max_message_bytes);
-}
+      deflates_(deflates) {}
 
-void WebSocketConnection::accept(const HttpRequest& request, const Headers& headers) {
-    http::request<http::empty_body> upgrade(http::verb::get, "/", 11);
+void WebSocketConnection::accept(const HttpRequest& request, const Headers& headers,
+                                 std::string_view extensions) {
+    UpgradeRequest upgrade(http::verb::get, "/", 11);
     upgrade.set(http::field::host, "-");
     upgrade.set(http::field::connection, "upgrade");
     upgrade.set(http::field::upgrade, "websocket");
     upgrade.set(http::field::sec_websocket_version, "13");
     upgrade.set(http::field::sec_websocket_key, request.header("sec-websocket-key"));
-    // Called before async_accept returns, and not again.
-    stream_.set_option(
-        websocket::stream_base::decorator([&headers](websocket::response_type& response) {
-            for (const auto& [name, value] : headers) response.insert(name, one_line(value));
-            response.set(http::field::server, "");
-        }));
-    stream_.async_accept(
-        upgrade, [self = self<WebSocketConnection>()](auto error) { self->on_accepted(error); });
-    stream_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
+    begin_accept(upgrade, [&](UpgradeResponse& response) {
+        for (const auto& [name, value] : headers) response.insert(name, one_line(value));
+        response.set(http::field::server, "");
+        // Negotiated already; Beast takes what it is to read from this.
+        if (!extensions.empty())
+            response.set(http::field::sec_websocket_extensions,
+                         {extensions.data(), extensions.size()});
+    });
 }
 
 void WebSocketConnection::on_accepted(boost::system::error_code error) {
@@ -83,15 +89,12 @@ void WebSocketConnection::on_accepted(boost::system::error_code error) {
 
 void WebSocketConnection::read() {
     if (!handler_ || closing_) return;
-    auto done = [self = self<WebSocketConnection>()](auto error, std::size_t bytes) {
-        self->on_read(error, bytes);
-    };
     if (message_.size() == 0) {
-        stream_.async_read_some(asio::buffer(small_), std::move(done));
+        begin_read(asio::buffer(small_));
     } else {
         // Grows with what has come, not with what a header announces.
         const std::size_t step = std::clamp<std::size_t>(message_.size(), 4096, kReadStep);
-        stream_.async_read_some(message_.prepare(stream_.read_size_hint(step)), std::move(done));
+        begin_read(message_.prepare(read_size_hint(step)));
     }
 }
 
@@ -101,7 +104,7 @@ void WebSocketConnection::on_read(boost::system::error_code error, std::size_t b
         on_read_failed(error);
         return;
     }
-    const bool done = stream_.is_message_done();
+    const bool done = message_done();
     std::string_view payload(small_.data(), bytes);
     if (message_.size() > 0) {
         message_.commit(bytes);
@@ -112,7 +115,7 @@ void WebSocketConnection::on_read(boost::system::error_code error, std::size_t b
     }
     if (done) {
         const auto handler = handler_;
-        if (!closing_) handler->on_message(payload, stream_.got_binary());
+        if (!closing_) handler->on_message(payload, message_binary());
         message_.clear();
         message_.shrink_to_fit();
     }
@@ -135,17 +138,18 @@ void WebSocketConnection::on_read_failed(boost::system::error_code error) {
     }
 }
 
-void WebSocketConnection::send(const Frame& frame, Flush flush) {
-    if (handler_ && !closing_) queue_.push(frame.wire(), flush);
+void WebSocketConnection::send(const Frame& frame, Flush flush, bool compress) {
+    if (!handler_ || closing_) return;
+    const bool deflated =
+        deflates_ && compress && frame.payload().size() >= worker_.options.deflate_threshold_bytes;
+    queue_.push(deflated ? frame.deflated(worker_.deflater) : frame.wire(), flush);
 }
 
 void WebSocketConnection::close(std::uint16_t code) {
     if (!handler_ || closing_) return;
     closing_ = true;
     set_deadline(worker_.options.close_timeout);
-    stream_.async_close(
-        static_cast<websocket::close_code>(code),
-        [self = self<WebSocketConnection>()](auto error) { self->on_closed(error); });
+    begin_close(code);
 }
 
 void WebSocketConnection::on_closed(boost::system::error_code error) {

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "core/transport/asio_reactor.hpp"
+#include "core/transport/deflater.hpp"
 #include "core/transport/server.hpp"
+#include "core/transport/tls_channel.hpp"
 
 namespace moonwire::transport {
 
@@ -22,7 +24,7 @@ class Connection;
 class SendQueue;
 
 using Executor = boost::asio::io_context::executor_type;
-/// Any kind of stream socket: TCP now, and nothing above depends on it.
+/// Any kind of stream socket: TCP or Unix-domain; nothing above depends on it.
 using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
 
 /// The queues that have something to write at the end of this turn; one turn-end task serves all.
@@ -59,7 +61,7 @@ private:
 struct Worker {
     Worker(unsigned index, const TransportOptions& options,
            const std::vector<std::unique_ptr<Worker>>& all)
-        : options(options), all(all), reactor(index) {}
+        : options(options), all(all), deflater(options.deflate_level), reactor(index) {}
 
     /// The Date header's value, made once a second.
     const std::string& http_date();
@@ -70,6 +72,7 @@ struct Worker {
     TransportStats stats;
     bool closing = false;                 // connections that still arrive are closed
     std::array<char, 64 * 1024> scratch;  // where a read lands before its connection keeps anything
+    Deflater deflater;
     FlushList flushes{reactor};
     ConnectionSet connections;
     std::time_t date_second = 0;
@@ -104,6 +107,7 @@ struct Link {
     std::string address;
     std::uint16_t port = 0;
     ConnectionSlot slot;
+    std::unique_ptr<TlsChannel> tls;  // none on a plain connection
 };
 
 }  // namespace moonwire::transport

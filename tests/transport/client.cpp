@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -61,13 +62,30 @@ Client::Client(std::uint16_t port, int receive_buffer_bytes) {
         throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
 }
 
+Client::Client(const std::string& path) {
+    fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const timeval timeout{10, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        throw std::runtime_error(std::string("connect: ") + std::strerror(errno));
+}
+
 Client::~Client() {
     if (fd_ >= 0) ::close(fd_);
 }
 
+ssize_t Client::read_some(char* to, std::size_t size) { return ::recv(fd_, to, size, 0); }
+
+ssize_t Client::write_some(const char* from, std::size_t size) {
+    return ::send(fd_, from, size, MSG_NOSIGNAL);
+}
+
 bool Client::send(std::string_view bytes) {
     while (!bytes.empty()) {
-        const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent = write_some(bytes.data(), bytes.size());
         if (sent <= 0) return false;
         bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -85,7 +103,7 @@ void Client::reset() {
 
 bool Client::fill() {
     char buffer[65536];
-    const ssize_t got = ::recv(fd_, buffer, sizeof buffer, 0);
+    const ssize_t got = read_some(buffer, sizeof buffer);
     if (got <= 0) return false;
     input_.append(buffer, static_cast<std::size_t>(got));
     return true;
@@ -129,7 +147,7 @@ std::string Client::rest() {
 bool Client::ended() {
     char byte;
     if (!input_.empty()) return false;
-    const ssize_t got = ::recv(fd_, &byte, 1, 0);
+    const ssize_t got = read_some(&byte, 1);
     return got == 0 || (got < 0 && errno != EAGAIN);
 }
 
@@ -181,7 +199,8 @@ ClientFrame Client::frame() {
         for (std::size_t i = 0; i < length_bytes; ++i) size = size << 8 | byte(2 + i);
     }
     if (!fill_to(header + size)) return {};
-    ClientFrame frame{byte(0) & 0x0f, (byte(0) & 0x80) != 0, input_.substr(header, size)};
+    ClientFrame frame{byte(0) & 0x0f, (byte(0) & 0x80) != 0, (byte(0) & 0x40) != 0,
+                      input_.substr(header, size)};
     input_.erase(0, header + size);
     return frame;
 }

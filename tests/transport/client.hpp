@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -21,6 +23,7 @@ struct ClientResponse {
 struct ClientFrame {
     int opcode = -1;  // -1: the connection ended first
     bool fin = false;
+    bool compressed = false;  // RSV1
     std::string payload;
     /// Of a close frame.
     unsigned close_code() const;
@@ -31,7 +34,9 @@ struct ClientFrame {
 class Client {
 public:
     explicit Client(std::uint16_t port, int receive_buffer_bytes = 0);
-    ~Client();
+    /// Over a Unix-domain socket.
+    explicit Client(const std::string& path);
+    virtual ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
@@ -53,11 +58,16 @@ public:
     bool send_frame(int opcode, std::string_view payload, bool fin = true, bool masked = true);
     ClientFrame frame();
 
+protected:
+    /// What the peer speaks through: as recv and send.
+    virtual ssize_t read_some(char* to, std::size_t size);
+    virtual ssize_t write_some(const char* from, std::size_t size);
+    int fd_ = -1;
+
 private:
     bool fill();
     bool fill_to(std::size_t bytes);
 
-    int fd_ = -1;
     std::string input_;
 };
 

@@ -218,6 +218,6 @@ TEST_CASE("a server that never started, or never listened, stops") {
     {
         transport::TransportServer server(handler.options, 0);
         CHECK(server.reactor_count() == 1);
-        CHECK(server.listen(handler).value() != 0);
+        CHECK(server.listen(handler).value().front().port != 0);
     }
 }

@@ -35,7 +35,8 @@ public:
     TestServer& open() {
         server = std::make_unique<transport::TransportServer>(options, threads_);
         server->start();
-        port = server->listen(*this).value();
+        addresses = server->listen(*this).value();
+        port = addresses.front().port;
         return *this;
     }
 
@@ -59,7 +60,8 @@ public:
     std::function<void(Exchange)> serve;
     std::function<unsigned(const transport::HttpRequest&)> place;
     std::unique_ptr<transport::TransportServer> server;
-    std::uint16_t port = 0;
+    std::vector<transport::ListeningAddress> addresses;
+    std::uint16_t port = 0;  // of the first
 
 private:
     unsigned threads_;
