@@ -6,6 +6,7 @@
 #include "core/base/ids.hpp"
 #include "core/base/log.hpp"
 #include "core/engineio/engine_session.hpp"
+#include "core/engineio/handshake_guard.hpp"
 
 namespace moonwire::engineio {
 namespace {
@@ -24,8 +25,10 @@ std::shared_ptr<const Handshake> handshake_of(const transport::HttpRequest& requ
     handshake->address = request.remote_address;
     handshake->url = request.target;
     handshake->secure = request.secure;
+    handshake->client_certificate = request.client_certificate;
     handshake->cross_origin = !request.header("origin").empty();
     handshake->issued = wall_seconds();
+    handshake->protocol = Dialect::of(request).protocol;
     return handshake;
 }
 
@@ -46,6 +49,13 @@ Engine::Engine(EngineOptions options, std::vector<Reactor*> reactors, SessionLis
 }
 
 Engine::~Engine() = default;
+
+bool Engine::is_allowed_origin(std::string_view origin) const {
+    const auto& allowed = options_.allowed_origins;
+    return allowed.empty() || origin.empty() ||
+           std::any_of(allowed.begin(), allowed.end(),
+                       [&](const std::string& each) { return each == origin || each == "*"; });
+}
 
 Reactor& Engine::reactor_for(const transport::HttpRequest& request, Reactor& current) const {
     const std::string sid = request.query_value("sid");
@@ -100,33 +110,75 @@ void Engine::handshake(const std::shared_ptr<transport::HttpExchange>& exchange)
     if (request.method != "GET") return refuse(*exchange, RequestError::bad_handshake_method);
     const bool websocket = request.query_value("transport") == "websocket";
     if (websocket != request.upgrade) return refuse(*exchange, RequestError::bad_request);
+    if (!is_allowed_origin(request.header("origin")))
+        return refuse(*exchange, RequestError::forbidden);
+    if (options_.guard && options_.guard->active()) return ask_guard(exchange);
+    admit(exchange, {});
+}
+
+void Engine::ask_guard(const std::shared_ptr<transport::HttpExchange>& exchange) {
+    struct Question {
+        std::shared_ptr<transport::HttpExchange> exchange;  // until answered
+        TimerId deadline;
+    };
+    auto question = std::make_shared<Question>();
+    question->exchange = exchange;
+    question->deadline = exchange->reactor().after(options_.handshake_timeout, [this, question] {
+        const auto late = std::exchange(question->exchange, nullptr);
+        log::warn("handshake refused: the scripts did not decide in time",
+                  {{"address", late->request().remote_address}});
+        refuse(*late, RequestError::forbidden);
+    });
+    Reactor& reactor = exchange->reactor();
+    options_.guard->check(exchange->request(), [this, question, &reactor](Verdict verdict) {
+        reactor.run([this, question, verdict = std::move(verdict)]() mutable {
+            const auto waiting = std::exchange(question->exchange, nullptr);
+            if (!waiting) return;
+            waiting->reactor().cancel(question->deadline);
+            if (!waiting->pending()) return;  // the client did not wait
+            if (verdict.allowed) return admit(waiting, std::move(verdict.headers));
+            refuse(*waiting, RequestError::forbidden, verdict.message);
+        });
+    });
+}
+
+void Engine::admit(const std::shared_ptr<transport::HttpExchange>& exchange,
+                   transport::Headers headers) {
+    const transport::HttpRequest& request = exchange->request();
     if (sessions_ >= options_.max_sessions) {
         log::warn("handshake refused: too many sessions",
                   {{"limit", options_.max_sessions}, {"address", request.remote_address}});
         return refuse(*exchange, RequestError::forbidden, "Too many connections");
     }
-    if (request.query_value("EIO") != "4")
+    if (Dialect::of(request).protocol == 3 && !options_.allow_eio3)
         return refuse(*exchange, RequestError::unsupported_version);
 
-    if (websocket) {
+    if (request.upgrade) {
         return exchange->accept_websocket(
-            std::make_shared<WebSocketCarrier>(*this, request, nullptr), {});
+            std::make_shared<WebSocketCarrier>(*this, request, nullptr), std::move(headers));
     }
-    if (const auto session = open(exchange->reactor(), request, nullptr)) session->on_poll(exchange);
+    if (const auto session = open(exchange->reactor(), request, nullptr, std::move(headers)))
+        session->on_poll(exchange);
     else refuse(*exchange, RequestError::forbidden, "Server shutting down");
 }
 
 std::shared_ptr<EngineSession> Engine::open(Reactor& reactor, const transport::HttpRequest& request,
-                                            std::shared_ptr<WebSocketCarrier> carrier) {
+                                            std::shared_ptr<WebSocketCarrier> carrier,
+                                            transport::Headers headers) {
     if (shutting_down_) return nullptr;
     Shard& shard = *shards_[reactor.index()];
-    auto session =
-        std::make_shared<EngineSession>(*this, reactor, handshake_of(request), std::move(carrier));
+    auto session = std::make_shared<EngineSession>(*this, reactor, handshake_of(request),
+                                                   Dialect::of(request), std::move(carrier));
     shard.sessions.emplace(session->id(), session);
     ++sessions_;
     shard.stats.opened.add();
     (session->transport() == TransportKind::polling ? shard.stats.polling : shard.stats.websocket)
         .add();
+    if (session->transport() == TransportKind::polling) {
+        if (options_.cookie.enabled())
+            headers.emplace_back("set-cookie", options_.cookie.header(session->id()));
+        session->set_first_headers(std::move(headers));
+    }
     session->start();
     session->set_handler(listener_.on_session(session));
     return session;

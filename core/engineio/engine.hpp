@@ -57,13 +57,20 @@ private:
         EngineStats stats;
     };
 
+    bool is_allowed_origin(std::string_view origin) const;
     void handshake(const std::shared_ptr<transport::HttpExchange>& exchange);
+    /// Waits for the guard's verdict, but not forever.
+    void ask_guard(const std::shared_ptr<transport::HttpExchange>& exchange);
+    /// Nothing stands against it any more; `headers` go with the answer.
+    void admit(const std::shared_ptr<transport::HttpExchange>& exchange,
+               transport::Headers headers);
     void refuse(transport::HttpExchange& exchange, RequestError error,
                 std::string_view message = {});
     /// Makes, lists and announces a session; nothing while shutting down. `carrier` is the
-    /// WebSocket of one that starts so.
+    /// WebSocket of one that starts so, `headers` are for the answer to a polling handshake.
     std::shared_ptr<EngineSession> open(Reactor& reactor, const transport::HttpRequest& request,
-                                        std::shared_ptr<WebSocketCarrier> carrier);
+                                        std::shared_ptr<WebSocketCarrier> carrier,
+                                        transport::Headers headers = {});
     void forget(EngineSession& session);
     EngineStats& stats_of(Reactor& reactor) { return shards_[reactor.index()]->stats; }
 

@@ -5,13 +5,16 @@
 #include "core/base/ids.hpp"
 #include "core/base/log.hpp"
 #include "core/engineio/engine.hpp"
-#include "core/engineio/payload.hpp"
+#include "core/engineio/jsonp.hpp"
 
 namespace moonwire::engineio {
 namespace {
 
 constexpr std::uint16_t kNormalClosure = 1000;
 constexpr std::chrono::seconds kStrayPollGrace{2};
+/// What the last poll of an ended session is told: by us, or that we heard it from the client.
+constexpr PacketType kClosing[] = {PacketType::noop, PacketType::close};
+constexpr PacketType kClosed[] = {PacketType::noop};
 
 /// The packets that never change, framed once.
 const Frame& control_frame(PacketType type) {
@@ -29,13 +32,13 @@ const Frame& control_frame(PacketType type) {
 }  // namespace
 
 EngineSession::EngineSession(Engine& engine, Reactor& reactor,
-                             std::shared_ptr<const Handshake> handshake,
+                             std::shared_ptr<const Handshake> handshake, Dialect dialect,
                              std::shared_ptr<WebSocketCarrier> carrier)
     : engine_(engine),
       reactor_(reactor),
       id_(make_id(static_cast<unsigned char>(reactor.index()))),
       handshake_(std::move(handshake)),
-      polling_(engine.options().cors),
+      polling_(engine.options(), dialect),
       websocket_(std::move(carrier)),
       kind_(websocket_ ? TransportKind::websocket : TransportKind::polling) {}
 
@@ -50,12 +53,16 @@ std::optional<Duration> EngineSession::latency() const {
 void EngineSession::start() {
     const EngineOptions& options = engine_.options();
     const bool upgradable = !websocket_ && options.websocket;
+    const std::string limit =  // protocol 3 knows none
+        handshake_->protocol == 3 ? ""
+                                  : ",\"maxPayload\":" + std::to_string(options.max_payload_bytes);
     queue(Frame::text({"0{\"sid\":\"", id_, "\",\"upgrades\":[", upgradable ? "\"websocket\"" : "",
                        "],\"pingInterval\":", std::to_string(options.ping_interval.count()),
-                       ",\"pingTimeout\":", std::to_string(options.ping_timeout.count()),
-                       ",\"maxPayload\":", std::to_string(options.max_payload_bytes), "}"}),
+                       ",\"pingTimeout\":", std::to_string(options.ping_timeout.count()), limit,
+                       "}"}),
           {});
-    schedule_ping();
+    if (client_pings()) expect_ping();
+    else schedule_ping();
 }
 
 void EngineSession::send(const Frame& frame, SendOptions options) {
@@ -67,12 +74,14 @@ void EngineSession::send(const Frame& frame, SendOptions options) {
 void EngineSession::queue(const Frame& frame, SendOptions options) {
     engine_.stats_of(reactor_).packets_out.add();
     if (websocket_) {
-        websocket_->send(frame, options.immediate  ? transport::Flush::now
-                                : options.coalesce ? transport::Flush::window
-                                                   : transport::Flush::turn);
+        websocket_->send(frame,
+                         options.immediate  ? transport::Flush::now
+                         : options.coalesce ? transport::Flush::window
+                                            : transport::Flush::turn,
+                         options.compress);
         return;
     }
-    polling_.send(frame);
+    polling_.send(frame, options.compress);
     if (polling_.queued_bytes() > engine_.options().send_queue_bytes) {
         log::warn("slow consumer: a polling client does not fetch what is queued for it",
                   {{"session", id_},
@@ -104,13 +113,13 @@ void EngineSession::close(CloseReason reason) {
         std::exchange(websocket_, nullptr)->close(kNormalClosure);
         leave_table();
     } else if (reason != CloseReason::forced_close || (polling_.has_poll() && polling_.empty())) {
-        polling_.answer("1");
+        answer_poll_with(PacketType::close);
         leave_table();
     } else {
         // The close travels alone, in the poll after the last packets: clients act on it before
         // they hand on what came with it.
         polling_.answer();
-        farewell_ = "6\x1e" "1";
+        farewell_ = kClosing;
         linger(engine_.options().close_linger);
     }
     reactor_.post([handler = std::exchange(handler_, nullptr), reason] {
@@ -118,12 +127,17 @@ void EngineSession::close(CloseReason reason) {
     });
 }
 
+void EngineSession::answer_poll_with(PacketType last) {
+    polling_.send(control_frame(last));
+    polling_.answer();
+}
+
 void EngineSession::end(CloseReason reason) {
     if (state_ == State::ended) return;
     drop_probe();
     reactor_.cancel(heartbeat_);
     if (websocket_) std::exchange(websocket_, nullptr)->close(kNormalClosure);
-    else polling_.answer("1");
+    else answer_poll_with(PacketType::close);
     const auto self = shared_from_this();
     leave_table();
     if (const auto handler = std::exchange(handler_, nullptr)) handler->on_close(reason);
@@ -133,11 +147,11 @@ void EngineSession::end_by_client_close() {
     drop_probe();
     polling_.take_queue();
     if (polling_.has_poll()) {
-        polling_.answer("6");
+        answer_poll_with(PacketType::noop);
         return end(CloseReason::transport_close);
     }
     // The client's last poll, sent beside the POST on another connection, may still be coming in.
-    farewell_ = "6";
+    farewell_ = kClosed;
     linger(kStrayPollGrace);
     if (const auto handler = std::exchange(handler_, nullptr))
         handler->on_close(CloseReason::transport_close);
@@ -171,7 +185,8 @@ void EngineSession::on_poll(std::shared_ptr<transport::HttpExchange> exchange) {
     if (state_ == State::lingering) {
         if (!polling_.empty()) return polling_.answer();
         reactor_.cancel(heartbeat_);
-        polling_.answer(farewell_);
+        for (const PacketType type : farewell_) polling_.send(control_frame(type));
+        polling_.answer();
         return leave_table();
     }
     if (probed_ && polling_.empty()) polling_.send(control_frame(PacketType::noop));
@@ -182,20 +197,25 @@ void EngineSession::on_post(transport::HttpExchange& exchange) {
     if (transport() != TransportKind::polling)
         return engine_.refuse(exchange, RequestError::bad_request);
     const auto self = shared_from_this();
-    PayloadReader reader(exchange.request().body);
-    while (!reader.done() && state_ == State::open) {
-        const std::optional<Packet> packet = reader.next();
-        if (!packet) {
-            log::info("closing a session that sent a malformed payload",
-                      {{"session", id_}, {"address", handshake_->address}});
-            engine_.refuse(exchange, RequestError::bad_request);
-            return end(CloseReason::parse_error);
-        }
-        if (packet->type == PacketType::close) {
-            end_by_client_close();
-            break;
-        }
-        on_packet(*packet);
+    const transport::HttpRequest& request = exchange.request();
+    const bool is_form = jsonp::index_of(request).has_value();
+    const std::optional<std::string> form =
+        is_form ? jsonp::payload_of(request.body) : std::nullopt;
+    const bool binary = request.header("content-type") == "application/octet-stream";
+    const auto on_each = [this](const Packet& packet) {
+        if (packet.type == PacketType::close) end_by_client_close();
+        else on_packet(packet);
+        return state_ == State::open;
+    };
+    // A form without a payload is passed over, as in the reference.
+    const bool understood = is_form
+                                ? !form || polling_.dialect().decode_payload(*form, false, on_each)
+                                : polling_.dialect().decode_payload(request.body, binary, on_each);
+    if (!understood) {
+        log::info("closing a session that sent a malformed payload",
+                  {{"session", id_}, {"address", handshake_->address}});
+        engine_.refuse(exchange, RequestError::bad_request);
+        return end(CloseReason::parse_error);
     }
     exchange.respond(
         polling_response(exchange.request(), engine_.options().cors, "text/html", "ok"));
@@ -208,6 +228,7 @@ void EngineSession::on_packet(const Packet& packet) {
             if (const auto handler = handler_) handler->on_message(packet.data, packet.binary);
             return;
         case PacketType::pong:
+            if (client_pings()) return end(CloseReason::transport_error);
             if (pinged_at_ == TimePoint{}) return;  // unasked for
             latency_ns_.store(
                 std::chrono::duration_cast<std::chrono::nanoseconds>(reactor_.now() - pinged_at_)
@@ -216,14 +237,14 @@ void EngineSession::on_packet(const Packet& packet) {
             pinged_at_ = {};
             reactor_.cancel(heartbeat_);
             return schedule_ping();
-        case PacketType::ping:  // in protocol 4 the server pings
-            return end(CloseReason::transport_error);
-        case PacketType::close:
-            return end(CloseReason::transport_close);
+        case PacketType::ping:
+            if (!client_pings()) return end(CloseReason::transport_error);
+            expect_ping();
+            return send_control(PacketType::pong);
+        case PacketType::close: return end(CloseReason::transport_close);
         case PacketType::open:
         case PacketType::upgrade:
-        case PacketType::noop:
-            return;
+        case PacketType::noop: return;
     }
 }
 
@@ -238,8 +259,8 @@ bool EngineSession::offer(std::shared_ptr<WebSocketCarrier> carrier) {
 void EngineSession::on_frame(WebSocketCarrier& carrier, std::string_view payload, bool binary) {
     if (state_ != State::open) return;
     const auto self = shared_from_this();
-    const std::optional<Packet> packet =
-        binary ? Packet{PacketType::message, true, payload} : decode_packet(payload);
+    std::string bytes;
+    const std::optional<Packet> packet = carrier.dialect().decode_frame(payload, binary, bytes);
     if (&carrier == probe_.get()) return packet ? on_probe_packet(*packet) : drop_probe();
     if (packet) return on_packet(*packet);
     log::info("closing a session that sent a malformed packet",
@@ -273,7 +294,8 @@ void EngineSession::complete_upgrade() {
     stats.upgrades.add();
     stats.polling.subtract();
     stats.websocket.add();
-    for (const Frame& frame : polling_.take_queue()) websocket_->send(frame, transport::Flush::turn);
+    for (const Frame& frame : polling_.take_queue())
+        websocket_->send(frame, transport::Flush::turn);
 }
 
 void EngineSession::drop_probe() {
@@ -293,6 +315,14 @@ void EngineSession::on_carrier_end(WebSocketCarrier& carrier, transport::WebSock
 void EngineSession::schedule_ping() {
     heartbeat_ = reactor_.after(engine_.options().ping_interval,
                                 [self = shared_from_this()] { self->on_ping_due(); });
+}
+
+void EngineSession::expect_ping() {
+    const EngineOptions& options = engine_.options();
+    reactor_.cancel(heartbeat_);
+    heartbeat_ =
+        reactor_.after(options.ping_interval + options.ping_timeout,
+                       [self = shared_from_this()] { self->end(CloseReason::ping_timeout); });
 }
 
 void EngineSession::on_ping_due() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,13 +21,17 @@ class Engine;
 /// Owned by its reactor's table in Engine from `open` until it has ended and told its client.
 class EngineSession final : public Session, public std::enable_shared_from_this<EngineSession> {
 public:
-    /// `carrier` for a WebSocket session, none for polling.
+    /// `dialect` is polling's; `carrier` for a WebSocket session, none for polling.
     EngineSession(Engine& engine, Reactor& reactor, std::shared_ptr<const Handshake> handshake,
-                  std::shared_ptr<WebSocketCarrier> carrier);
+                  Dialect dialect, std::shared_ptr<WebSocketCarrier> carrier);
     ~EngineSession() override;
 
     /// Sends the handshake packet and starts the heartbeat.
     void start();
+    /// For the answer to a polling handshake.
+    void set_first_headers(transport::Headers headers) {
+        polling_.set_first_headers(std::move(headers));
+    }
     void set_handler(std::shared_ptr<SessionHandler> handler) { handler_ = std::move(handler); }
 
     const std::string& id() const override { return id_; }
@@ -60,8 +65,13 @@ private:
     void send_control(PacketType type);
     void queue(const Frame& frame, SendOptions options);
     void flush_polling_at_turn_end();
+    /// Answers the pending GET with what is queued and this packet.
+    void answer_poll_with(PacketType last);
+    /// The heartbeat: in protocol 4 we ping and wait for the pong, in 3 we wait for the pings.
     void schedule_ping();
     void on_ping_due();
+    void expect_ping();
+    bool client_pings() const noexcept { return handshake_->protocol == 3; }
     /// Ends the session by what the peer or the clock did; called from the loop.
     void end(CloseReason reason);
     void end_by_client_close();
@@ -80,10 +90,10 @@ private:
     std::atomic<TransportKind> kind_;
     std::atomic<std::int64_t> latency_ns_{-1};
     State state_ = State::open;
-    std::string_view farewell_;
+    std::span<const PacketType> farewell_;
     bool flush_scheduled_ = false;
-    bool probed_ = false;     // `2probe` came: polls are answered to let the client switch
-    TimerId heartbeat_;       // to the next ping, or to the pong's deadline; then the linger
+    bool probed_ = false;  // `2probe` came: polls are answered to let the client switch
+    TimerId heartbeat_;    // to the next ping, or to the pong's deadline; then the linger
     TimerId upgrade_timer_;
     TimePoint pinged_at_{};
 };

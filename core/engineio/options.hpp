@@ -2,10 +2,15 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
+#include <vector>
 
+#include "core/engineio/cookie.hpp"
 #include "core/engineio/cors.hpp"
 
 namespace moonwire::engineio {
+
+class HandshakeGuard;
 
 /// Settings of the Engine.IO layer; the defaults are the reference's.
 struct EngineOptions {
@@ -19,7 +24,17 @@ struct EngineOptions {
     std::size_t max_sessions = 100'000;  // a handshake beyond it is refused
     bool polling = true;
     bool websocket = true;
+    bool allow_eio3 = false;  // clients of Engine.IO 3, as Socket.IO 2 has them
     CorsPolicy cors;
+    std::string path = "/socket.io";  // of the requests, without the slash at its end
+    /// Pages that may connect, by whatever transport; empty: all. Clients that are no browsers have
+    /// no origin and always may.
+    std::vector<std::string> allowed_origins;
+    SessionCookie cookie;
+    bool http_compression = true;  // of polling responses that clients take so
+    std::size_t http_compression_threshold = 1024;
+    std::chrono::milliseconds handshake_timeout{45'000};  // for the guard to decide in
+    HandshakeGuard* guard = nullptr;
 };
 
 }  // namespace moonwire::engineio

@@ -8,7 +8,7 @@
 
 namespace moonwire::engineio {
 
-/// Engine.IO protocol v4. The characters are the wire's.
+/// Engine.IO protocols v3 and v4. The characters are the wire's.
 enum class PacketType : char {
     open = '0',
     close = '1',
@@ -22,7 +22,7 @@ enum class PacketType : char {
 /// A decoded packet: a view into what it came from.
 struct Packet {
     PacketType type = PacketType::noop;
-    bool binary = false;  // only messages
+    bool binary = false;  // in v4 only messages
     std::string_view data;
 };
 

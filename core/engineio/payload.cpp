@@ -17,7 +17,17 @@ constexpr std::array<std::int8_t, 256> kFromBase64 = [] {
     return table;
 }();
 
+bool is_space(char c) { return c == '\n' || c == '\r' || c == ' ' || c == '\t'; }
+
 }  // namespace
+
+std::optional<Packet> decode_text_part(std::string_view text, std::string& bytes) {
+    if (!text.starts_with('b')) return decode_packet(text);
+    auto decoded = decode_base64(text.substr(1));
+    if (!decoded) return std::nullopt;
+    bytes = *std::move(decoded);
+    return Packet{PacketType::message, true, bytes};
+}
 
 std::optional<Packet> PayloadReader::next() {
     const std::size_t end = rest_.find(kSeparator);
@@ -25,11 +35,7 @@ std::optional<Packet> PayloadReader::next() {
     if (end == std::string_view::npos) done_ = true;
     else rest_.remove_prefix(end + 1);
 
-    if (!part.starts_with('b')) return decode_packet(part);
-    auto bytes = decode_base64(part.substr(1));
-    if (!bytes) return std::nullopt;
-    binary_ = *std::move(bytes);
-    return Packet{PacketType::message, true, binary_};
+    return decode_text_part(part, binary_);
 }
 
 void append_to_payload(std::string& body, const transport::Frame& frame) {
@@ -60,15 +66,18 @@ void append_base64(std::string& out, std::string_view bytes) {
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
-    if (text.size() % 4 == 1) return std::nullopt;
     std::string bytes;
     bytes.reserve(text.size() / 4 * 3 + 2);
     std::uint32_t group = 0;
     int bits = 0;
+    std::size_t symbols = 0;
     for (const char c : text) {
         const std::int8_t value = kFromBase64[static_cast<unsigned char>(c)];
+        if (value < 0 && is_space(c)) continue;
         if (value < 0) return std::nullopt;
+        ++symbols;
         group = group << 6 | static_cast<std::uint32_t>(value);
         bits += 6;
         if (bits >= 8) {
@@ -76,6 +85,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
             bytes += static_cast<char>(group >> bits & 0xff);
         }
     }
+    if (symbols % 4 == 1) return std::nullopt;
     return bytes;
 }
 

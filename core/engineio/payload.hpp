@@ -10,6 +10,10 @@
 
 namespace moonwire::engineio {
 
+/// A packet in text: "4hello", or "bAQID" for a binary message, whose decoded bytes go into
+/// `bytes`; nothing if it is malformed.
+std::optional<Packet> decode_text_part(std::string_view text, std::string& bytes);
+
 /// Between the packets of a polling payload.
 inline constexpr char kSeparator = '\x1e';
 
@@ -34,7 +38,8 @@ void append_to_payload(std::string& body, const transport::Frame& frame);
 
 /// Standard base64 with padding (RFC 4648 section 4).
 void append_base64(std::string& out, std::string_view bytes);
-/// Nothing if `text` is not valid; padding may be left out.
+/// Nothing if `text` is not valid. Padding may be left out, and line breaks are ignored: some clients
+/// (Java) write them.
 std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace moonwire::engineio

@@ -21,6 +21,8 @@ Frame text_message(std::string_view part, std::string_view second, std::string_v
     return Frame::text({"4", part, second, third});
 }
 
-Frame binary_message(std::string_view payload) { return Frame::binary(payload); }
+Frame binary_message(std::string_view part, std::string_view second) {
+    return Frame::binary({part, second});
+}
 
 }  // namespace moonwire::engineio

@@ -35,8 +35,13 @@ struct Handshake {
     std::string address;
     std::string url;
     bool secure = false;
+    std::string client_certificate;  // the subject of a verified one; else empty
     bool cross_origin = false;  // an Origin header was present (`xdomain`)
     double issued = 0;          // wall-clock seconds
+    unsigned protocol = 4;      // Engine.IO's version: what the client gave as EIO
+
+    /// Socket.IO 2's clients, who know neither auth nor recovery.
+    bool is_legacy() const noexcept { return protocol == 3; }
 };
 
 /// How a message goes out.
@@ -44,12 +49,13 @@ struct SendOptions {
     bool is_volatile = false;  // dropped when the transport isn't writable
     bool coalesce = false;     // a broadcast: may wait for the coalescing window
     bool immediate = false;    // in a write of its own, for clients that read one message at a time
+    bool compress = true;      // false: as it is, even where compression was negotiated
 };
 
 /// The frame of an Engine.IO text message: type '4', then the parts.
 Frame text_message(std::string_view part, std::string_view second = {}, std::string_view third = {});
 /// The frame of an Engine.IO binary message.
-Frame binary_message(std::string_view payload);
+Frame binary_message(std::string_view part, std::string_view second = {});
 /// What follows the '4' of a text message's frame.
 inline std::string_view message_text(const Frame& frame) { return frame.payload().substr(1); }
 

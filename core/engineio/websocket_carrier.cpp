@@ -7,7 +7,10 @@ namespace moonwire::engineio {
 
 WebSocketCarrier::WebSocketCarrier(Engine& engine, transport::HttpRequest request,
                                    std::shared_ptr<EngineSession> session)
-    : engine_(engine), request_(std::move(request)), session_(std::move(session)) {}
+    : engine_(engine),
+      request_(std::move(request)),
+      dialect_(Dialect::of(request_)),
+      session_(std::move(session)) {}
 
 void WebSocketCarrier::on_open(transport::WebSocket& socket) {
     socket_ = &socket;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/engineio/dialect.hpp"
 #include "core/engineio/session.hpp"
 #include "core/transport/http.hpp"
 #include "core/transport/websocket.hpp"
@@ -26,9 +27,10 @@ public:
     void on_message(std::string_view payload, bool binary) override;
     void on_close(transport::WebSocketEnd end) override;
 
-    void send(const Frame& frame, transport::Flush flush) {
-        if (socket_) socket_->send(frame, flush);
+    void send(const Frame& frame, transport::Flush flush, bool compress = true) {
+        if (socket_) socket_->send(dialect_.frame_for(frame), flush, compress);
     }
+    Dialect dialect() const noexcept { return dialect_; }
     bool writable() const { return socket_ && socket_->writable(); }
     /// The session no longer wants to hear of it.
     void close(std::uint16_t code);
@@ -36,6 +38,7 @@ public:
 private:
     Engine& engine_;
     transport::HttpRequest request_;  // until open
+    const Dialect dialect_;
     std::shared_ptr<EngineSession> session_;
     transport::WebSocket* socket_ = nullptr;
 };

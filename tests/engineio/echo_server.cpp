@@ -1,5 +1,6 @@
 // An Engine.IO server that sends every message back, at /engine.io/ on port 3000 (or the first
-// argument): what the public Engine.IO protocol suite expects to find.
+// argument): what the public Engine.IO protocol suite expects to find. With a second argument it
+// serves clients of Engine.IO 3, too.
 
 #include <pthread.h>
 #include <signal.h>
@@ -67,16 +68,17 @@ int main(int argc, char** argv) {
     engine_options.ping_interval = std::chrono::milliseconds(300);
     engine_options.ping_timeout = std::chrono::milliseconds(200);
     engine_options.cors = engineio::CorsPolicy({"*"}, false);
+    engine_options.allow_eio3 = argc > 2;
     EchoListener listener;
     engineio::Engine engine(engine_options, {&server.reactor(0), &server.reactor(1)}, listener);
     Door door(engine);
     server.start();
-    const auto port = server.listen(door);
-    if (!port) {
-        std::fprintf(stderr, "%s\n", port.error().message.c_str());
+    const auto addresses = server.listen(door);
+    if (!addresses) {
+        std::fprintf(stderr, "%s\n", addresses.error().message.c_str());
         return 1;
     }
-    std::printf("listening on http://127.0.0.1:%u\n", unsigned{*port});
+    std::printf("listening on %s\n", addresses->front().url.c_str());
     std::fflush(stdout);
     int number = 0;
     sigwait(&signals, &number);

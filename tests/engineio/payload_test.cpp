@@ -58,6 +58,7 @@ TEST_CASE("base64 survives a round trip at every length, with and without paddin
     }
     CHECK_FALSE(decode_base64("AB=C"));
     CHECK_FALSE(decode_base64("A\n=="));
+    CHECK(decode_base64("QU\r\nJD\n") == "ABC");  // as Java clients write it
 }
 
 TEST_CASE("frames join into a payload as the reader reads them") {
