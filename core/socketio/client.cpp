@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "core/base/ids.hpp"
+#include "core/base/json_text.hpp"
 #include "core/base/log.hpp"
+#include "core/base/url.hpp"
+#include "core/socketio/msgpack.hpp"
 #include "core/socketio/namespace.hpp"
 #include "core/socketio/server.hpp"
 
@@ -16,9 +19,24 @@ constexpr std::string_view kTooManyNamespaces = R"({"message":"too many namespac
 constexpr std::string_view kBusy =
     R"({"code":"busy","message":"too many events in flight on this socket"})";
 
-void send_packet(engineio::Session& session, PacketType type, std::string_view nsp,
-                 std::string_view json, engineio::SendOptions options = {}) {
-    session.send(engineio::text_message(packet_header(type, nsp), json), options);
+/// What a client of protocol 4 says in the query of a namespace, as an object.
+std::string auth_of(std::string_view query) {
+    std::string json = "{";
+    for (const auto& [name, value] : parse_query(query)) {
+        if (json.size() > 1) json += ',';
+        append_json_string(json, name);
+        json += ':';
+        append_json_string(json, value);
+    }
+    return json + '}';
+}
+
+std::string error_of(const Refusal& refusal, bool legacy) {
+    const std::string message = json_string(refusal.message);
+    if (legacy) return refusal.data_json.empty() ? message : refusal.data_json;
+    std::string error = "{\"message\":" + message;
+    if (!refusal.data_json.empty()) error += ",\"data\":" + refusal.data_json;
+    return error + '}';
 }
 
 }  // namespace
@@ -34,9 +52,19 @@ void Client::start() {
             log::debug("no namespace joined in time", {{"session", self->session_->id()}});
             self->session_->close();
         });
+    if (is_legacy()) on_connect("/", "{}");
+}
+
+void Client::send(PacketType type, std::string_view nsp, std::string_view json,
+                  engineio::SendOptions options) {
+    session_->send(control_frame(server_.options().nsp.format, type, nsp, json), options);
 }
 
 void Client::on_message(std::string_view payload, bool binary) {
+    if (server_.options().nsp.format == Format::msgpack) {
+        if (!binary) return reject("text where a msgpack packet was due");
+        return on_msgpack(payload);
+    }
     if (binary) {
         if (!partial_) return reject("binary message without a packet");
         partial_->attachments.push_back(SharedBytes::copy(payload));
@@ -53,11 +81,22 @@ void Client::on_message(std::string_view payload, bool binary) {
     partial_->packet = *decode_packet(partial_->text, server_.options().max_attachments);
 }
 
+void Client::on_msgpack(std::string_view message) {
+    const auto decoded = decode_msgpack(message, server_.options().max_attachments);
+    if (!decoded) return reject(decoded.error().message);
+    on_packet((*decoded)->packet, (*decoded)->attachments);
+}
+
 void Client::on_packet(const Packet& packet, std::span<const SharedBytes> attachments) {
     const SocketPtr socket = find(packet.nsp);
     if (packet.type == PacketType::connect) {
+        // A client of protocol 4 may ask for the "/" that it was given.
+        if (socket && is_legacy() && packet.nsp == "/") return;
         if (socket) return reject("second CONNECT to " + std::string(packet.nsp));
-        return on_connect(packet);
+        const bool given = !packet.data.empty();
+        return on_connect(packet.nsp, is_legacy() ? auth_of(packet.query)
+                                      : given     ? std::string(packet.data)
+                                                  : "{}");
     }
     if (!socket) return reject("packet for a namespace that is not connected");
     switch (packet.type) {
@@ -82,24 +121,23 @@ void Client::on_packet(const Packet& packet, std::span<const SharedBytes> attach
     }
 }
 
-void Client::on_connect(const Packet& packet) {
-    if (server_.shutting_down())
-        return send_packet(*session_, PacketType::connect_error, packet.nsp, kShuttingDown);
+void Client::on_connect(std::string_view name, std::string auth) {
+    if (server_.shutting_down()) return send(PacketType::connect_error, name, kShuttingDown);
     if (sockets_.size() >= server_.options().max_namespaces) {
         log::warn("connection refused another namespace",
                   {{"session", session_->id()}, {"limit", server_.options().max_namespaces}});
-        return send_packet(*session_, PacketType::connect_error, packet.nsp, kTooManyNamespaces);
+        return send(PacketType::connect_error, name, kTooManyNamespaces);
     }
-    std::shared_ptr<Namespace> nsp = server_.arrive(packet.nsp);
-    if (!nsp)
-        return send_packet(*session_, PacketType::connect_error, packet.nsp, kInvalidNamespace);
+    std::shared_ptr<Namespace> nsp = server_.arrive(name);
+    if (!nsp) return send(PacketType::connect_error, name, kInvalidNamespace);
 
-    auto socket = std::make_shared<Socket>(
-        make_id(static_cast<unsigned char>(session_->reactor().index())), nsp,
-        std::string(packet.nsp), session_);
+    // Not the session's id, which lets its holder speak for it; but older clients take it for one.
+    std::string id = !is_legacy() ? make_id(static_cast<unsigned char>(session_->reactor().index()))
+                     : name == "/" ? session_->id()
+                                   : std::string(name) + '#' + session_->id();
+    auto socket = std::make_shared<Socket>(std::move(id), nsp, std::string(name), session_);
     socket->client_ = this;
     sockets_.push_back(socket);
-    std::string auth(packet.data.empty() ? "{}" : packet.data);
     nsp->reactor().run([nsp, socket, auth = std::move(auth), &server = server_] {
         nsp->connect(socket, auth);
         server.arrived(nsp);
@@ -117,10 +155,12 @@ void Client::on_event(const SocketPtr& socket, const Packet& packet,
         socket->in_flight_.fetch_sub(1, std::memory_order_relaxed);
         socket->nsp().count_overload();
         const std::string error(kBusy);
+        const Format format = server_.options().nsp.format;
         if (packet.id)
-            return Outgoing(PacketType::ack, packet.nsp, packet.id, {"[{\"error\":" + error + "}]"})
+            return Outgoing(format, PacketType::ack, packet.nsp, packet.id,
+                            {"[{\"error\":" + error + "}]"})
                 .send(*session_, {});
-        return Outgoing(PacketType::event, packet.nsp, {}, {"[\"error\"," + error + "]"})
+        return Outgoing(format, PacketType::event, packet.nsp, {}, {"[\"error\"," + error + "]"})
             .send(*session_, {});
     }
     const Payload payload{packet.data, attachments};
@@ -132,21 +172,24 @@ void Client::on_event(const SocketPtr& socket, const Packet& packet,
         });
 }
 
-void Client::admit(Socket& socket) {
+void Client::admit(Socket& socket, std::string_view data, const std::vector<Outgoing>& missed,
+                   const std::vector<Outgoing>& answers) {
     session_->reactor().cancel(connect_timer_);
     socket.open_ = true;
+    for (const Outgoing& packet : missed) FanOut(packet, {}).send(*session_, socket.wire_nsp());
     // Alone, as the reference sends it: clients await it before they listen for what follows.
-    send_packet(*session_, PacketType::connect, socket.wire_nsp(),
-                "{\"sid\":\"" + socket.id() + "\"}", {.immediate = true});
+    send(PacketType::connect, socket.wire_nsp(), is_legacy() ? std::string_view() : data,
+         {.immediate = true});
+    for (const Outgoing& packet : answers) packet.send(*session_, {});
 }
 
-void Client::refuse(Socket& socket, std::string_view error_json) {
-    send_packet(*session_, PacketType::connect_error, socket.wire_nsp(), error_json);
+void Client::refuse(Socket& socket, const Refusal& refusal) {
+    send(PacketType::connect_error, socket.wire_nsp(), error_of(refusal, is_legacy()));
     forget(socket);
 }
 
 void Client::disconnect(Socket& socket) {
-    send_packet(*session_, PacketType::disconnect, socket.wire_nsp(), {});
+    send(PacketType::disconnect, socket.wire_nsp(), {});
     forget(socket);
 }
 

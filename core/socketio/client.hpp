@@ -14,6 +14,7 @@
 namespace moonwire::socketio {
 
 class Server;
+struct Refusal;
 
 /// One connection's Socket.IO side: decodes its packets and hands them to the namespaces that it has
 /// joined. Lives on its session's reactor, owned by the session; a violation of the protocol closes
@@ -22,7 +23,7 @@ class Client final : public engineio::SessionHandler, public std::enable_shared_
 public:
     Client(Server& server, std::shared_ptr<engineio::Session> session);
 
-    /// Arms the connect timeout.
+    /// Arms the connect timeout; a client of protocol 4 (Engine.IO 3) is in "/" by itself.
     void start();
 
     void on_message(std::string_view payload, bool binary) override;
@@ -32,9 +33,11 @@ public:
     void disconnect(Socket& socket);
     /// The same for all of its sockets, then closes the session.
     void disconnect_all();
-    /// The answers to CONNECT.
-    void admit(Socket& socket);
-    void refuse(Socket& socket, std::string_view error_json);
+    /// The answers to CONNECT. `data` is its payload; a recovered client gets what it `missed`
+    /// before, and the `answers` to what it asked before it went after.
+    void admit(Socket& socket, std::string_view data, const std::vector<Outgoing>& missed,
+               const std::vector<Outgoing>& answers);
+    void refuse(Socket& socket, const Refusal& refusal);
 
 private:
     /// A binary packet whose attachments are still arriving.
@@ -44,8 +47,14 @@ private:
         std::vector<SharedBytes> attachments;
     };
 
+    void on_msgpack(std::string_view message);
     void on_packet(const Packet& packet, std::span<const SharedBytes> attachments);
-    void on_connect(const Packet& packet);
+    void on_connect(std::string_view nsp, std::string auth_json);
+    /// A packet without attachments.
+    void send(PacketType type, std::string_view nsp, std::string_view json,
+              engineio::SendOptions options = {});
+    /// Whether it speaks the protocol that socket.io-client 2 has.
+    bool is_legacy() const { return session_->handshake()->is_legacy(); }
     void on_event(const SocketPtr& socket, const Packet& packet,
                   std::span<const SharedBytes> attachments);
     void reject(std::string_view why);

@@ -42,7 +42,15 @@ public:
                           Acknowledgement acknowledgement) = 0;
     /// The rooms are still there; what is emitted to them still goes out.
     virtual void on_disconnecting(const SocketPtr& socket, std::string_view reason) = 0;
+    /// With recovery the socket may be away only (`socket->is_away()`): on_resume or on_expired
+    /// tells how that ended.
     virtual void on_disconnect(const SocketPtr& socket, std::string_view reason) = 0;
+    /// The client of `before` has returned as `socket`, which from now on stands for it. on_connect
+    /// follows; before it on_connecting if middleware is not skipped.
+    virtual void on_resume(const SocketPtr& before, const SocketPtr& socket,
+                           std::string_view auth_json) = 0;
+    /// The client did not return in time.
+    virtual void on_expired(const SocketPtr& socket) = 0;
     /// A `server_emit`: `payload.json` is `["event",...]`.
     virtual void on_server_event(std::string_view event, Payload payload) = 0;
 };

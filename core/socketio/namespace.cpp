@@ -1,16 +1,23 @@
 #include "core/socketio/namespace.hpp"
 
 #include "core/base/json_text.hpp"
+#include "core/base/log.hpp"
 #include "core/socketio/client.hpp"
 
 namespace moonwire::socketio {
 
 Namespace::Namespace(std::string name, std::map<std::string, std::string> params, Reactor& home,
-                     std::shared_ptr<NamespaceHandler> handler, std::vector<Reactor*> reactors)
+                     std::shared_ptr<NamespaceHandler> handler, std::vector<Reactor*> reactors,
+                     const NamespaceOptions& options)
     : name_(std::move(name)),
       params_(std::move(params)),
       home_(home),
       handler_(std::move(handler)),
+      options_(options),
+      recovery_(options.recovery.enabled
+                    ? std::make_shared<Recovery>(options.recovery, home,
+                                                 [this](const SocketPtr& socket) { expire(socket); })
+                    : nullptr),
       adapter_(std::move(reactors)) {}
 
 SocketPtr Namespace::find(std::string_view socket_id) const {
@@ -36,7 +43,17 @@ std::vector<std::string> Namespace::room_names() const { return adapter_.index()
 void Namespace::broadcast(const Target& target, Payload payload, engineio::SendOptions options) {
     stats_.events_out.add();
     options.coalesce = true;
-    adapter_.broadcast(target, Outgoing(PacketType::event, name_, {}, payload), options);
+    adapter_.broadcast(target, event_for(target, payload, options.is_volatile), options);
+}
+
+Outgoing Namespace::event_for(const Target& target, Payload payload, bool is_volatile) {
+    return recovery_ ? recovery_->event(options_.format, name_, target, payload, is_volatile)
+                     : Outgoing(options_.format, PacketType::event, name_, {}, payload);
+}
+
+Outgoing Namespace::event_for(const Socket& socket, Payload payload, bool is_volatile) {
+    return recovery_ ? event_for(Target{{socket.id()}, {}}, payload, is_volatile)
+                     : Outgoing(options_.format, PacketType::event, name_, {}, payload);
 }
 
 void Namespace::broadcast_call(const Target& target, Payload payload, Duration timeout,
@@ -57,22 +74,28 @@ void Namespace::broadcast_call(const Target& target, Payload payload, Duration t
     collection->callback = std::move(callback);
     for (const SocketPtr& member : members) {
         // A member that leaves can't answer any more, so the rest need not wait for it.
-        member->expect_ack(id, timeout, [collection](AckOutcome outcome, Payload reply) {
+        AckCallback ended = [collection](AckOutcome outcome, Payload reply) {
             if (outcome == AckOutcome::answered) collection->replies.emplace_back(reply);
             if (++collection->ended == collection->asked) {
                 const bool complete = collection->replies.size() == collection->asked;
                 collection->callback(std::move(collection->replies), complete);
             }
             return true;
-        });
+        };
+        if (!member->expect_ack(id, timeout, ended))
+            home_.post([ended = std::move(ended)]() mutable { ended(AckOutcome::overloaded, {}); });
     }
     stats_.events_out.add();
-    adapter_.broadcast(target, Outgoing(PacketType::event, name_, id, payload), {});
+    adapter_.broadcast(target, Outgoing(options_.format, PacketType::event, name_, id, payload), {});
 }
 
 void Namespace::join(const Target& target, const std::vector<std::string>& rooms) {
+    std::size_t refused = 0;
     for (const SocketPtr& socket : select(target))
-        for (const std::string& room : rooms) socket->join(room);
+        for (const std::string& room : rooms) refused += !socket->join(room);
+    if (refused > 0)
+        log::warn("sockets not joined to further rooms: they are in too many",
+                  {{"namespace", name_}, {"refused", refused}, {"limit", options_.rooms}});
 }
 
 void Namespace::leave(const Target& target, const std::vector<std::string>& rooms) {
@@ -92,30 +115,91 @@ void Namespace::server_event(std::string_view event, Payload payload) {
 void Namespace::close() {
     closed_ = true;
     disconnect({}, false);
+    if (recovery_) recovery_->expire_all();
     for (const auto& [raw, socket] : std::exchange(connecting_, {}))
-        refuse(socket, {"Invalid namespace", ""});
+        turn_away(socket, {"Invalid namespace", ""});
 }
 
 void Namespace::connect(const SocketPtr& socket, std::string_view auth_json) {
     if (closed_) return refuse(socket, {"Invalid namespace", ""});
     connecting_.emplace(socket.get(), socket);
+    if (recovery_) {
+        const auto claim = recovery_claim(auth_json);
+        SocketPtr before = claim ? recovery_->find(claim->pid) : nullptr;
+        if (before && resume(std::move(before), socket, *claim, auth_json)) return;
+    }
+    run_middleware(socket, auth_json);
+}
+
+void Namespace::run_middleware(const SocketPtr& socket, std::string_view auth_json) {
     handler_->on_connecting(socket, auth_json,
                             [self = shared_from_this(), socket](std::optional<Refusal> refusal) {
                                 self->admit(socket, std::move(refusal));
                             });
 }
 
+bool Namespace::resume(SocketPtr before, const SocketPtr& socket, const RecoveryClaim& claim,
+                       std::string_view auth_json) {
+    if (before->connected()) {
+        // Its connection died and no heartbeat has told yet.
+        before->on_connection(
+            [](Socket& self) { self.session_->close(engineio::CloseReason::transport_error); });
+        finish(before, engineio::to_string(engineio::CloseReason::transport_error));
+    }
+    if (!before->is_away()) return false;
+    before->continuity_->resume_from = claim.offset;
+    if (!recovery_->missed(*before)) {
+        log::warn("a client came back too late for what it missed: the recovery log is full",
+                  {{"namespace", name_}, {"log_bytes", options_.recovery.log_bytes}});
+        expire(before);
+        return false;
+    }
+    socket->carry_on(*before);
+    recovery_->resume(before, socket);
+    handler_->on_resume(before, socket, auth_json);
+    if (options_.recovery.skip_middlewares) admit(socket, std::nullopt);
+    else run_middleware(socket, auth_json);
+    return true;
+}
+
 void Namespace::admit(const SocketPtr& socket, std::optional<Refusal> refusal) {
     if (connecting_.erase(socket.get()) == 0) return;  // left while middleware ran
-    if (refusal) return refuse(socket, *refusal);
+    std::vector<Outgoing> missed;
+    if (socket->recovered() && !refusal) {
+        if (auto all = recovery_->missed(*socket)) missed = *std::move(all);
+        else refusal = Refusal{"state lost", ""};
+    }
+    if (refusal) turn_away(socket, *refusal);
+    else enter(socket, std::move(missed));
+}
 
+void Namespace::turn_away(const SocketPtr& socket, const Refusal& refusal) {
+    if (socket->recovered()) {
+        recovery_->forget(*socket);
+        handler_->on_expired(socket);
+    }
+    refuse(socket, refusal);
+}
+
+void Namespace::enter(const SocketPtr& socket, std::vector<Outgoing> missed) {
     socket->state_ = Socket::State::connected;
     sockets_.emplace(socket->id(), socket);
     adapter_.add(socket);
     stats_.connects.add();
     stats_.sockets.add();
-    socket->on_connection([](Socket& self) {
-        if (self.client_) self.client_->admit(self);
+    std::vector<Outgoing> answers;
+    std::string data = "{\"sid\":\"" + socket->id() + '"';
+    if (socket->recovered()) {
+        stats_.recovered.add();
+        answers = std::exchange(socket->continuity_->late_answers, {});
+    } else if (recovery_ && !socket->handshake().is_legacy()) {
+        recovery_->begin(socket);
+    }
+    if (socket->continuity_) data += ",\"pid\":\"" + socket->continuity_->pid + '"';
+    data += '}';
+    socket->on_connection([data = std::move(data), missed = std::move(missed),
+                           answers = std::move(answers)](Socket& self) {
+        if (self.client_) self.client_->admit(self, data, missed, answers);
     });
     handler_->on_connect(socket);
 }
@@ -123,11 +207,8 @@ void Namespace::admit(const SocketPtr& socket, std::optional<Refusal> refusal) {
 void Namespace::refuse(const SocketPtr& socket, const Refusal& refusal) {
     stats_.refused.add();
     socket->state_ = Socket::State::gone;
-    std::string error = "{\"message\":" + json_string(refusal.message);
-    if (!refusal.data_json.empty()) error += ",\"data\":" + refusal.data_json;
-    error += '}';
-    socket->on_connection([error = std::move(error)](Socket& self) {
-        if (self.client_) self.client_->refuse(self, error);
+    socket->on_connection([refusal](Socket& self) {
+        if (self.client_) self.client_->refuse(self, refusal);
     });
     if (empty() && on_empty_) on_empty_();
 }
@@ -148,6 +229,10 @@ void Namespace::receive_ack(const SocketPtr& socket, AckId id, Payload payload) 
 
 void Namespace::disconnected(const SocketPtr& socket, std::string_view reason) {
     if (connecting_.erase(socket.get()) > 0) {
+        if (socket->recovered()) {  // gone again before middleware was done
+            socket->state_ = Socket::State::away;
+            return recovery_->park(socket);
+        }
         socket->state_ = Socket::State::gone;
         if (empty() && on_empty_) on_empty_();
         return;
@@ -156,17 +241,34 @@ void Namespace::disconnected(const SocketPtr& socket, std::string_view reason) {
 }
 
 void Namespace::finish(const SocketPtr& socket, std::string_view reason) {
-    if (socket->state_ == Socket::State::gone) return;
+    if (socket->state_ == Socket::State::gone || socket->is_away()) return;
     socket->state_ = Socket::State::leaving;
     handler_->on_disconnecting(socket, reason);
     adapter_.remove(socket);
     sockets_.erase(socket->id());
-    socket->rooms_.clear();
-    socket->state_ = Socket::State::gone;
     stats_.disconnects.add();
     stats_.sockets.subtract();
-    socket->finish_acks_disconnected();
+    if (socket->continuity_ && !closed_ && is_recoverable(reason)) {
+        socket->state_ = Socket::State::away;
+        recovery_->park(socket);
+    } else {
+        socket->rooms_.clear();
+        if (socket->continuity_) recovery_->forget(*socket);
+        socket->state_ = Socket::State::gone;
+        socket->finish_acks_disconnected();
+    }
     handler_->on_disconnect(socket, reason);
+    if (empty() && on_empty_) on_empty_();
+}
+
+void Namespace::expire(const SocketPtr& socket) {
+    recovery_->forget(*socket);
+    socket->state_ = Socket::State::gone;
+    socket->rooms_.clear();
+    socket->continuity_->late_answers.clear();
+    stats_.expired.add();
+    socket->finish_acks_disconnected();
+    handler_->on_expired(socket);
     if (empty() && on_empty_) on_empty_();
 }
 

@@ -14,13 +14,22 @@
 #include "core/socketio/adapter.hpp"
 #include "core/socketio/handler.hpp"
 #include "core/socketio/outgoing.hpp"
+#include "core/socketio/recovery.hpp"
 #include "core/socketio/socket.hpp"
 
 namespace moonwire::socketio {
 
+/// What holds for every namespace of the broker.
+struct NamespaceOptions {
+    Format format = Format::json;
+    std::size_t rooms = 10'000;         // a socket; further joins are refused
+    std::size_t awaited_acks = 10'000;  // of a socket; further calls end as overloaded
+    RecoveryOptions recovery;
+};
+
 /// Figures of one namespace; written on its reactor, read anywhere.
 struct NamespaceStats {
-    Counter sockets, connects, refused, disconnects;
+    Counter sockets, connects, refused, disconnects, recovered, expired;
     Counter events_in, events_out, acks_in, acks_out;
     std::atomic<std::uint64_t> overloaded{0};  // events answered `busy`; any reactor
 };
@@ -39,7 +48,8 @@ class Namespace final : public std::enable_shared_from_this<Namespace> {
 public:
     /// `reactors` are all of the broker's, for the fan-out; `params` of a parameterised name.
     Namespace(std::string name, std::map<std::string, std::string> params, Reactor& home,
-              std::shared_ptr<NamespaceHandler> handler, std::vector<Reactor*> reactors);
+              std::shared_ptr<NamespaceHandler> handler, std::vector<Reactor*> reactors,
+              const NamespaceOptions& options);
 
     // Any thread.
     const std::string& name() const noexcept { return name_; }
@@ -47,6 +57,11 @@ public:
     Reactor& reactor() const noexcept { return home_; }
     const NamespaceStats& stats() const noexcept { return stats_; }
     std::uint64_t room_count() const noexcept { return adapter_.room_count(); }
+    /// Sockets whose clients may come back, and the bytes kept for them.
+    std::size_t away_count() const noexcept { return recovery_ ? recovery_->away() : 0; }
+    /// Home reactor.
+    std::size_t away_queue() const noexcept { return recovery_ ? recovery_->queued() : 0; }
+    std::size_t recovery_bytes() const noexcept { return recovery_ ? recovery_->log_bytes() : 0; }
     void count_overload() noexcept { stats_.overloaded.fetch_add(1, std::memory_order_relaxed); }
     const std::shared_ptr<NamespaceHandler>& handler() const noexcept { return handler_; }
 
@@ -71,7 +86,13 @@ public:
     void close();
     /// Called, on this reactor, whenever the last socket has gone: how a family's member ends.
     void on_empty(Task task) { on_empty_ = std::move(task); }
-    bool empty() const noexcept { return sockets_.empty() && connecting_.empty(); }
+    bool empty() const noexcept {
+        return sockets_.empty() && connecting_.empty() && away_count() == 0;
+    }
+    /// The broker ends: lets go of the sockets that are away. No reactor runs any more.
+    void release() {
+        if (recovery_) recovery_->clear();
+    }
 
     // From Client, on the home reactor.
     void connect(const SocketPtr& socket, std::string_view auth_json);
@@ -83,7 +104,17 @@ public:
 
 private:
     friend class Socket;
+    /// The client proved that it is `before`'s, which may not know yet that it is gone. False if
+    /// what it missed can't be told any more.
+    bool resume(SocketPtr before, const SocketPtr& socket, const RecoveryClaim& claim,
+                std::string_view auth_json);
+    void run_middleware(const SocketPtr& socket, std::string_view auth_json);
     void admit(const SocketPtr& socket, std::optional<Refusal> refusal);
+    void enter(const SocketPtr& socket, std::vector<Outgoing> missed);
+    void turn_away(const SocketPtr& socket, const Refusal& refusal);
+    void expire(const SocketPtr& socket);
+    Outgoing event_for(const Target& target, Payload payload, bool is_volatile);
+    Outgoing event_for(const Socket& socket, Payload payload, bool is_volatile);
     void refuse(const SocketPtr& socket, const Refusal& refusal);
     void finish(const SocketPtr& socket, std::string_view reason);
     AckId next_ack_id() noexcept { return next_ack_id_++; }
@@ -92,6 +123,8 @@ private:
     const std::map<std::string, std::string> params_;
     Reactor& home_;
     const std::shared_ptr<NamespaceHandler> handler_;
+    const NamespaceOptions options_;
+    const std::shared_ptr<Recovery> recovery_;  // null when switched off
     Adapter adapter_;
     std::unordered_map<std::string_view, SocketPtr> sockets_;  // keys view the sockets' ids
     std::unordered_map<Socket*, SocketPtr> connecting_;        // middleware is running

@@ -17,12 +17,15 @@ namespace moonwire::socketio {
 /// for those that joined under an alias. Copies share the bytes and may go to another reactor.
 class Outgoing {
 public:
-    /// `type` is event or ack; attachments turn it into the binary type.
-    Outgoing(PacketType type, std::string_view nsp, std::optional<AckId> id, Payload payload);
+    /// `type` is event or ack; attachments turn it into the binary type. `offset` becomes an
+    /// event's last argument.
+    Outgoing(Format format, PacketType type, std::string_view nsp, std::optional<AckId> id,
+             Payload payload, std::optional<Offset> offset = {});
 
     void send(engineio::Session& session, engineio::SendOptions options) const {
         send_as(head_, session, options);
     }
+    std::size_t bytes() const noexcept;
 
 private:
     friend class FanOut;
@@ -34,13 +37,19 @@ private:
         for (const engineio::Frame& attachment : attachments_) session.send(attachment, options);
     }
 
+    Format format_;
     PacketType type_;
     std::string nsp_;
     std::optional<AckId> id_;
-    std::size_t json_bytes_;  // the tail of head_'s payload
+    std::size_t body_bytes_ = 0;  // the tail of head_'s payload: what does not depend on the name
     engineio::Frame head_;
     std::vector<engineio::Frame> attachments_;
 };
+
+/// The frame of a packet without attachments: the answers to CONNECT, DISCONNECT. `json` may be
+/// empty.
+engineio::Frame control_frame(Format format, PacketType type, std::string_view nsp,
+                              std::string_view json);
 
 /// Sends one packet to many sessions of one reactor, making the frames of each alias once.
 class FanOut {

@@ -70,7 +70,10 @@ Result<Packet> decode_packet(std::string_view text, std::size_t max_attachments)
     if (!text.empty() && text[0] == '/') {
         const std::size_t end = std::min(text.find(','), text.size());
         packet.nsp = text.substr(0, end);
-        packet.nsp = packet.nsp.substr(0, packet.nsp.find('?'));
+        if (const auto mark = packet.nsp.find('?'); mark != std::string_view::npos) {
+            packet.query = packet.nsp.substr(mark + 1);
+            packet.nsp = packet.nsp.substr(0, mark);
+        }
         text.remove_prefix(std::min(end + 1, text.size()));
     }
 

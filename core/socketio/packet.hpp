@@ -27,10 +27,17 @@ enum class PacketType : std::uint8_t {
 /// Links an event to its acknowledgement.
 using AckId = std::uint64_t;
 
+/// Numbers a namespace's events, for clients that come back (see Recovery).
+using Offset = std::uint64_t;
+
+/// How packets are written: as the default parser does, or as socket.io-msgpack-parser does.
+enum class Format : std::uint8_t { json, msgpack };
+
 /// A decoded text packet: views into the text it came from.
 struct Packet {
     PacketType type = PacketType::connect;
-    std::string_view nsp = "/";  // without the query that old clients append
+    std::string_view nsp = "/";
+    std::string_view query;     // what clients of protocol 4 append to it: "?a=b" without the mark
     std::optional<AckId> id;
     std::size_t attachments = 0;  // binary messages that follow (types 5 and 6)
     std::string_view data;        // JSON; its first byte is checked, the rest is not parsed

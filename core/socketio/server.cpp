@@ -41,7 +41,9 @@ Result<void> check_name(std::string_view name) {
 Server::Server(ServerOptions options, std::vector<Reactor*> reactors)
     : options_(options), reactors_(std::move(reactors)) {}
 
-Server::~Server() = default;
+Server::~Server() {
+    for (const auto& [name, entry] : namespaces_) entry.nsp->release();
+}
 
 Result<void> Server::add(std::string name, Reactor& home,
                          std::shared_ptr<NamespaceHandler> handler) {
@@ -53,7 +55,7 @@ Result<void> Server::add(std::string name, Reactor& home,
         families_.emplace(std::move(name), Family{&home, std::move(handler), 0});
     } else {
         auto nsp = std::make_shared<Namespace>(name, std::map<std::string, std::string>{}, home,
-                                               std::move(handler), reactors_);
+                                               std::move(handler), reactors_, options_.nsp);
         namespaces_.emplace(std::move(name), Entry{std::move(nsp), {}, 0});
     }
     return {};
@@ -119,7 +121,7 @@ std::shared_ptr<Namespace> Server::arrive(std::string_view wire_name) {
         if (family.members >= options_.max_family_members) return nullptr;
         ++family.members;
         auto nsp = std::make_shared<Namespace>(std::string(name), *std::move(params), *family.home,
-                                               family.handler, reactors_);
+                                               family.handler, reactors_, options_.nsp);
         nsp->on_empty([this, weak = std::weak_ptr(nsp)] {
             if (const auto empty = weak.lock()) forget_if_empty(empty);
         });
@@ -144,7 +146,7 @@ void Server::forget_if_empty(const std::shared_ptr<Namespace>& nsp) {
     const auto found = namespaces_.find(nsp->name());
     if (found == namespaces_.end() || found->second.nsp != nsp) return;
     const Entry& entry = found->second;
-    if (entry.family.empty() || entry.arriving > 0 || !nsp->empty()) return;
+    if (options_.keep_empty || entry.family.empty() || entry.arriving > 0 || !nsp->empty()) return;
     --families_.at(entry.family).members;
     namespaces_.erase(found);
 }

@@ -23,6 +23,8 @@ struct ServerOptions {
     std::size_t max_namespaces = 100;                   // a connection
     std::size_t max_family_members = 10'000;            // children of a parameterised namespace
     std::uint32_t max_events_in_flight = 1'000;         // a socket; beyond: answered `busy`
+    bool keep_empty = false;  // children of a parameterised namespace stay when empty
+    NamespaceOptions nsp;
 };
 
 /// The namespaces of the broker, and the door through which sessions come in.

@@ -4,6 +4,7 @@
 
 #include "core/socketio/client.hpp"
 #include "core/socketio/namespace.hpp"
+#include "core/socketio/recovery.hpp"
 
 namespace moonwire::socketio {
 
@@ -21,48 +22,59 @@ bool Socket::in_room(std::string_view room) const {
     return room == id_ || std::find(rooms_.begin(), rooms_.end(), room) != rooms_.end();
 }
 
-void Socket::join(std::string_view room) {
-    if (state_ == State::gone || in_room(room)) return;
+bool Socket::recovered() const noexcept { return continuity_ && continuity_->recovered; }
+
+bool Socket::join(std::string_view room) {
+    if (state_ == State::gone || state_ == State::away) return false;
+    if (in_room(room)) return true;
+    if (rooms_.size() >= nsp_->options_.rooms) return false;
     rooms_.emplace_back(room);
+    if (continuity_) continuity_->joined(room, nsp_->recovery_->last());
     // A socket still in middleware enters the tables, with its rooms, when it is admitted.
     if (state_ != State::connecting) nsp_->adapter_.join(shared_from_this(), room);
+    return true;
 }
 
 void Socket::leave(std::string_view room) {
     const auto at = std::find(rooms_.begin(), rooms_.end(), room);
-    if (at == rooms_.end()) return;
+    if (at == rooms_.end() || state_ == State::away) return;
     rooms_.erase(at);
+    if (continuity_) continuity_->left(room, nsp_->recovery_->last());
     if (state_ != State::connecting) nsp_->adapter_.leave(shared_from_this(), room);
 }
 
 void Socket::emit(Payload payload, engineio::SendOptions options) {
     if (!connected()) return;
     nsp_->stats_.events_out.add();
-    on_connection([packet = Outgoing(PacketType::event, wire_nsp_, {}, payload),
+    on_connection([packet = nsp_->event_for(*this, payload, options.is_volatile),
                    options](Socket& self) {
-        if (self.open_) packet.send(*self.session_, options);
+        if (self.open_) FanOut(packet, options).send(*self.session_, self.wire_nsp_);
     });
 }
 
 void Socket::call(Payload payload, std::optional<Duration> timeout, AckCallback callback) {
-    if (!connected()) {
-        home().post([callback = std::move(callback)]() mutable {
-            callback(AckOutcome::disconnected, {});
-        });
+    const AckId id = nsp_->next_ack_id();
+    const bool expected = connected() && expect_ack(id, timeout, callback);
+    if (!expected) {
+        const AckOutcome why = connected() ? AckOutcome::overloaded : AckOutcome::disconnected;
+        home().post([callback = std::move(callback), why]() mutable { callback(why, {}); });
         return;
     }
-    const AckId id = nsp_->next_ack_id();
-    expect_ack(id, timeout, std::move(callback));
     nsp_->stats_.events_out.add();
-    on_connection([packet = Outgoing(PacketType::event, wire_nsp_, id, payload)](Socket& self) {
+    on_connection([packet = Outgoing(nsp_->options_.format, PacketType::event, wire_nsp_, id,
+                                     payload)](Socket& self) {
         if (self.open_) packet.send(*self.session_, {});
     });
 }
 
 void Socket::acknowledge(AckId id, Payload payload) {
-    if (!connected()) return;
+    if (const SocketPtr now = current(); now.get() != this) return now->acknowledge(id, payload);
+    if (!connected() && !is_away()) return;
     nsp_->stats_.acks_out.add();
-    on_connection([packet = Outgoing(PacketType::ack, wire_nsp_, id, payload)](Socket& self) {
+    Outgoing packet(nsp_->options_.format, PacketType::ack, wire_nsp_, id, payload);
+    // One answer a question, and the questions in flight are bounded.
+    if (is_away()) return continuity_->late_answers.push_back(std::move(packet));
+    on_connection([packet = std::move(packet)](Socket& self) {
         if (self.open_) packet.send(*self.session_, {});
     });
 }
@@ -84,14 +96,30 @@ void Socket::reject_input() {
     on_connection([](Socket& self) { self.session_->close(engineio::CloseReason::parse_error); });
 }
 
-void Socket::expect_ack(AckId id, std::optional<Duration> timeout, AckCallback callback) {
+SocketPtr Socket::current() {
+    if (continuity_)
+        if (SocketPtr now = continuity_->current.lock()) return now;
+    return shared_from_this();
+}
+
+void Socket::carry_on(Socket& before) {
+    id_ = before.id_;
+    rooms_ = std::move(before.rooms_);
+    acks_ = std::move(before.acks_);
+    before.acks_.clear();
+    before.state_ = State::gone;
+}
+
+bool Socket::expect_ack(AckId id, std::optional<Duration> timeout, AckCallback& callback) {
+    if (acks_.size() >= nsp_->options_.awaited_acks) return false;
     TimerId timer;
     if (timeout) {
         timer = home().after(*timeout, [self = shared_from_this(), id] {
-            self->finish_ack(id, AckOutcome::timeout, {});
+            self->current()->finish_ack(id, AckOutcome::timeout, {});
         });
     }
     acks_.emplace(id, PendingAck{std::move(callback), timer});
+    return true;
 }
 
 bool Socket::finish_ack(AckId id, AckOutcome outcome, Payload payload) {
@@ -122,7 +150,7 @@ void Acknowledgement::fail(std::string_view error_json) {
     if (id_) {
         socket_->acknowledge(*id_, {"[{\"error\":" + error + "}]"});
     } else {
-        socket_->emit({"[\"error\"," + error + "]"});
+        socket_->current()->emit({"[\"error\"," + error + "]"});
     }
 }
 

@@ -18,11 +18,17 @@ namespace moonwire::socketio {
 
 class Client;
 class Namespace;
+struct Continuity;
 class Socket;
 using SocketPtr = std::shared_ptr<Socket>;
 
 /// The outcome of waiting for a client's acknowledgement.
-enum class AckOutcome : std::uint8_t { answered, timeout, disconnected };
+enum class AckOutcome : std::uint8_t {
+    answered,
+    timeout,
+    disconnected,
+    overloaded,  // too many are awaited from this socket
+};
 /// Called once, on the namespace's reactor; `payload` is meaningful when answered. Returns false if
 /// the payload is not valid JSON: the sender's connection is then closed.
 using AckCallback = Function<bool(AckOutcome, Payload)>;
@@ -43,7 +49,8 @@ public:
     Socket(std::string id, std::shared_ptr<Namespace> nsp, std::string wire_nsp,
            std::shared_ptr<engineio::Session> session);
 
-    // Fixed at creation: any thread.
+    // Fixed at creation (the id until it is admitted: a recovered socket gets its old one): any
+    // thread.
     const std::string& id() const noexcept { return id_; }
     Namespace& nsp() const noexcept { return *nsp_; }
     /// The name that the client knows the namespace by: an alias, or the namespace's own.
@@ -58,15 +65,21 @@ public:
     // Home face: on the namespace's reactor.
     /// From the moment CONNECT was answered until the disconnect is under way.
     bool connected() const noexcept { return state_ == State::connected; }
+    /// Its client has gone and may come back; nothing is sent meanwhile.
+    bool is_away() const noexcept { return state_ == State::away; }
+    /// Its client came back, and lost nothing.
+    bool recovered() const noexcept;
     /// The socket's own room (its id) is not listed: it is implied.
     const std::vector<std::string>& rooms() const noexcept { return rooms_; }
     bool in_room(std::string_view room) const;
-    void join(std::string_view room);
+    /// False if it is in too many rooms already, or has left.
+    bool join(std::string_view room);
     void leave(std::string_view room);
     /// `payload` is `["event",...]`.
     void emit(Payload payload, engineio::SendOptions options = {});
     /// Emits and waits for the acknowledgement; no timeout waits until the socket leaves. A socket
-    /// that is not connected answers `disconnected` (after this call returned).
+    /// that is not connected answers `disconnected`, one that owes too many acknowledgements
+    /// `overloaded` (after this call returned).
     void call(Payload payload, std::optional<Duration> timeout, AckCallback callback);
     /// Answers an event that asked for an acknowledgement; a second answer does nothing.
     void acknowledge(AckId id, Payload payload);
@@ -77,12 +90,14 @@ public:
     void reject_input();
     SocketData* data() const noexcept { return data_.get(); }
     void set_data(std::unique_ptr<SocketData> data) { data_ = std::move(data); }
+    std::unique_ptr<SocketData> take_data() { return std::move(data_); }
 
 private:
     friend class Client;
     friend class Namespace;
     friend class Acknowledgement;
-    enum class State : std::uint8_t { connecting, connected, leaving, gone };
+    friend class Recovery;
+    enum class State : std::uint8_t { connecting, connected, leaving, away, gone };
     struct PendingAck {
         AckCallback callback;
         TimerId timer;
@@ -97,13 +112,17 @@ private:
             reactor.post([self = shared_from_this(), work = std::move(work)] { work(*self); });
         }
     }
-    void expect_ack(AckId id, std::optional<Duration> timeout, AckCallback callback);
+    /// This socket, or the one that carries it on since its client came back.
+    SocketPtr current();
+    /// Takes over what was `before`'s: id, rooms, awaited acknowledgements.
+    void carry_on(Socket& before);
+    bool expect_ack(AckId id, std::optional<Duration> timeout, AckCallback& callback);
     /// Ends the wait for one acknowledgement; false if none was expected or it was not JSON.
     bool finish_ack(AckId id, AckOutcome outcome, Payload payload);
     void finish_acks_disconnected();
     Reactor& home() const noexcept;
 
-    const std::string id_;
+    std::string id_;
     const std::shared_ptr<Namespace> nsp_;
     const std::string wire_nsp_;
     const std::shared_ptr<engineio::Session> session_;
@@ -114,6 +133,7 @@ private:
     std::vector<std::string> rooms_;
     std::unordered_map<AckId, PendingAck> acks_;
     std::unique_ptr<SocketData> data_;
+    std::shared_ptr<Continuity> continuity_;  // with recovery, once admitted
 
     // connection
     Client* client_ = nullptr;  // while the client lists this socket

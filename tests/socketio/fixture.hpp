@@ -52,6 +52,7 @@ public:
     std::vector<const void*> wires;  // the frames' addresses: shared or not?
     std::optional<engineio::CloseReason> closed;
     bool writable = true;
+    void speak_protocol(unsigned version) { handshake_->protocol = version; }
 
 private:
     Reactor& reactor_;
@@ -91,6 +92,13 @@ public:
     void on_disconnect(const SocketPtr&, std::string_view reason) override {
         note("disconnect " + std::string(reason));
     }
+    void on_resume(const SocketPtr& before, const SocketPtr& socket,
+                   std::string_view auth) override {
+        note("resume " + std::string(auth));
+        socket->set_data(before->take_data());
+        last = socket;
+    }
+    void on_expired(const SocketPtr& socket) override { note("expired " + socket->id()); }
     void on_server_event(std::string_view event, Payload payload) override {
         note("server " + std::string(event) + " " + std::string(payload.json));
     }
@@ -130,9 +138,10 @@ struct Fixture {
         handlers.push_back(std::make_shared<RecordingHandler>());
         return handlers.back();
     }
-    std::shared_ptr<FakeSession> open() {
+    std::shared_ptr<FakeSession> open(unsigned protocol = 4) {
         auto session =
             std::make_shared<FakeSession>(reactor, "session" + std::to_string(sessions.size()));
+        session->speak_protocol(protocol);
         session->handler = server.on_session(session);
         sessions.push_back(session);
         return session;

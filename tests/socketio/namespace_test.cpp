@@ -354,3 +354,42 @@ TEST_CASE("a server event reaches the handler after the call") {
     fixture.reactor.settle();
     CHECK(fixture.main->take() == Lines{"server tick [\"tick\",1]"});
 }
+
+TEST_CASE("a socket may be in only so many rooms") {
+    ServerOptions options;
+    options.nsp.rooms = 2;
+    Fixture fixture(options);
+    const auto session = fixture.join();
+    const SocketPtr socket = fixture.main->last;
+    CHECK(socket->join("a"));
+    CHECK(socket->join("b"));
+    CHECK(socket->join("a"));  // it is there already
+    CHECK_FALSE(socket->join("c"));
+    fixture.nsp("/").join({}, {"d"});
+    CHECK(socket->rooms() == Lines{"a", "b"});
+    socket->leave("a");
+    CHECK(socket->join("c"));
+}
+
+TEST_CASE("only so many acknowledgements are awaited from a socket") {
+    ServerOptions options;
+    options.nsp.awaited_acks = 1;
+    Fixture fixture(options);
+    const auto session = fixture.join();
+    std::vector<AckOutcome> outcomes;
+    const auto note = [&](AckOutcome outcome, Payload) {
+        outcomes.push_back(outcome);
+        return true;
+    };
+    fixture.main->last->call({R"(["q"])", {}}, std::nullopt, note);
+    fixture.main->last->call({R"(["q"])", {}}, std::nullopt, note);
+    bool complete = true;
+    fixture.nsp("/").broadcast_call({}, {R"(["q"])", {}}, 1s,
+                                    [&](BroadcastReplies, bool all) { complete = all; });
+    fixture.reactor.settle();
+    CHECK(outcomes == std::vector{AckOutcome::overloaded});
+    CHECK_FALSE(complete);
+    session->receive("30[1]");
+    fixture.reactor.settle();
+    CHECK(outcomes.back() == AckOutcome::answered);
+}
