@@ -83,6 +83,7 @@ void install_api(lua_State* state, const std::shared_ptr<Generation>& generation
     install_logging(state);
     install_asking(state);
     install_routing(state);
+    install_request_hooks(state);
     guard_globals(state);
 }
 

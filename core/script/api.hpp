@@ -29,6 +29,7 @@ void install_time(lua_State* state);
 void install_logging(lua_State* state);
 void install_asking(lua_State* state);
 void install_routing(lua_State* state);
+void install_request_hooks(lua_State* state);
 
 /// Sets these functions in the table at `table`, with the generation at index 2 as their upvalue.
 void install_functions(lua_State* state, int table, const luaL_Reg* functions);
@@ -50,7 +51,7 @@ Duration check_seconds(lua_State* state, int index);
 std::string caller_position(lua_State* state);
 
 /// What runs the lists of handlers (kPreludeKey holds them in this order).
-enum class Prelude : int { run_all = 1, run_event, gather };
+enum class Prelude : int { run_all = 1, run_event, gather, collect };
 void push_prelude(lua_State* state, Prelude function);
 
 }  // namespace moonwire::script

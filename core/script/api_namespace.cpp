@@ -149,6 +149,7 @@ int ns_on_disconnecting(lua_State* state) {
 int ns_on_disconnect(lua_State* state) {
     return add_to(state, "on_disconnect", &Generation::disconnects);
 }
+int ns_on_expired(lua_State* state) { return add_to(state, "on_expired", &Generation::expirations); }
 
 int index_namespace(lua_State* state) {
     const Generation& generation = *check_namespace(state).generation;
@@ -185,6 +186,7 @@ void register_namespaces(lua_State* state) {
                                 {"on_connect", ns_on_connect},
                                 {"on_disconnecting", ns_on_disconnecting},
                                 {"on_disconnect", ns_on_disconnect},
+                                {"on_expired", ns_on_expired},
                                 {"on", ns_on},
                                 {"on_any", ns_on_any},
                                 {"use_event", ns_use_event},

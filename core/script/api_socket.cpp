@@ -111,7 +111,7 @@ int index_socket(lua_State* state) {
                 state, to_string(socket ? socket->session().transport() : object->left->transport));
         case kLatency: return push_latency(state, *object);
         case kConnected: lua_pushboolean(state, object->is_connected()); return 1;
-        case kRecovered: lua_pushboolean(state, false); return 1;
+        case kRecovered: lua_pushboolean(state, socket && socket->recovered()); return 1;
         default: return 1;  // the method
     }
 }

@@ -140,8 +140,9 @@ int chain_volatile(lua_State* state) {
 
 int chain_compress(lua_State* state) {
     luaL_checktype(state, 2, LUA_TBOOLEAN);
-    // Nothing is compressed yet, so either wish is met.
-    return push_chain(state, read_chain(state, 1));
+    Chain chain = read_chain(state, 1);
+    chain.compress = lua_toboolean(state, 2);
+    return push_chain(state, std::move(chain));
 }
 
 int chain_timeout(lua_State* state) {

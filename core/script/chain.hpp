@@ -27,9 +27,12 @@ struct Chain {
     std::string other;
     socketio::Target target;
     bool is_volatile = false;
+    bool compress = true;
     std::optional<Duration> timeout;
 
-    engineio::SendOptions options() const { return {is_volatile, false}; }
+    engineio::SendOptions options() const {
+        return {.is_volatile = is_volatile, .compress = compress};
+    }
 };
 
 /// A broadcast `:call` without `:timeout` waits this long.

@@ -111,10 +111,10 @@ bool end_call(Waiter waiter, socketio::AckOutcome outcome, Payload payload) {
             return count ? *count : push_nil_and(state, count.error().message.c_str());
         });
     } else {
-        const bool late = outcome == socketio::AckOutcome::timeout;
-        waiter.end([late](lua_State* state) {
-            return push_nil_and(state, late ? "timeout" : "disconnected");
-        });
+        const char* why = outcome == socketio::AckOutcome::timeout      ? "timeout"
+                          : outcome == socketio::AckOutcome::overloaded ? "busy"
+                                                                        : "disconnected";
+        waiter.end([why](lua_State* state) { return push_nil_and(state, why); });
     }
     return valid;
 }
@@ -267,7 +267,7 @@ int act_on(lua_State* state, NamespaceVm& owner, const Chain& chain, Act act) {
 }
 
 using RoomOperation = void (socketio::Namespace::*)(const Target&, const std::vector<std::string>&);
-using SocketRoomOperation = void (socketio::Socket::*)(std::string_view);
+using SocketRoomOperation = bool (*)(socketio::Socket&, std::string_view);
 
 int change_rooms(lua_State* state, const char* call, RoomOperation all, SocketRoomOperation one) {
     NamespaceVm& owner = owner_of(state, call);
@@ -284,7 +284,8 @@ int change_rooms(lua_State* state, const char* call, RoomOperation all, SocketRo
     const auto socket = chain.socket.lock();
     if (!socket || !(socket->connected() || is_being_admitted(*socket)))
         return push_nil_and(state, "disconnected");
-    for (const std::string& room : rooms) (*socket.*one)(room);
+    for (const std::string& room : rooms)
+        if (!one(*socket, room)) return push_nil_and(state, "too many rooms");
     return done(state);
 }
 
@@ -374,11 +375,17 @@ int chain_count(lua_State* state) {
 }
 
 int chain_join(lua_State* state) {
-    return change_rooms(state, "join", &socketio::Namespace::join, &socketio::Socket::join);
+    return change_rooms(
+        state, "join", &socketio::Namespace::join,
+        [](socketio::Socket& socket, std::string_view room) { return socket.join(room); });
 }
 
 int chain_leave(lua_State* state) {
-    return change_rooms(state, "leave", &socketio::Namespace::leave, &socketio::Socket::leave);
+    return change_rooms(state, "leave", &socketio::Namespace::leave,
+                        [](socketio::Socket& socket, std::string_view room) {
+                            socket.leave(room);
+                            return true;
+                        });
 }
 
 int chain_disconnect(lua_State* state) {

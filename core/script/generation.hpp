@@ -87,8 +87,8 @@ public:
     ByName<Registered> server_events;
     ByName<Registered> services;
     std::map<std::string, Registered> declarations;  // emits: the slot holds the schema
-    Chained middleware, any, event_middleware, migrations;
-    std::vector<int> connects, disconnectings, disconnects;
+    Chained middleware, any, event_middleware, migrations, request_hooks;
+    std::vector<int> connects, disconnectings, disconnects, expirations;
     std::vector<Route> routes;
     std::vector<int> spawns;
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "core/script/app_files.hpp"
@@ -40,6 +41,30 @@ struct ReloadReport {
     }
 };
 
+/// One request on its way through the namespaces that have a say.
+struct HookRound {
+    std::shared_ptr<const RouteRequest> request;
+    std::vector<std::shared_ptr<NamespaceVm>> namespaces;
+    std::size_t next = 0;
+    RequestDecision so_far;
+    Function<void(RequestDecision)> decide;
+
+    static void ask_next(std::shared_ptr<HookRound> round) {
+        if (round->next == round->namespaces.size())
+            return round->decide(std::move(round->so_far));
+        NamespaceVm& vm = *round->namespaces[round->next++];
+        auto request = round->request;
+        vm.answer_request(std::move(request),
+                          {[round = std::move(round)](RequestDecision decision) mutable {
+                               if (!decision.allowed) return round->decide(std::move(decision));
+                               for (auto& header : decision.headers)
+                                   round->so_far.headers.push_back(std::move(header));
+                               ask_next(std::move(round));
+                           },
+                           RequestDecision{false, {}, {}}});
+    }
+};
+
 }  // namespace
 
 struct Host::Impl final : Directory {
@@ -51,12 +76,19 @@ struct Host::Impl final : Directory {
         const auto found = vms.find(nsp);
         return found == vms.end() ? nullptr : found->second;
     }
-    void publish_routes(NamespaceVm& vm, std::vector<Route> routes) override {
+    void publish(NamespaceVm& vm, std::vector<Route> routes, bool hooks_requests) override {
         std::lock_guard lock(mutex);
         const auto found = vms.find(vm.name());
         // It may have been removed, or even replaced, while its reload was on its way.
-        if (found != vms.end() && found->second.get() == &vm)
-            route_table.replace(vm.name(), std::move(routes));
+        if (found == vms.end() || found->second.get() != &vm) return;
+        route_table.replace(vm.name(), std::move(routes));
+        note_hooks(vm.name(), hooks_requests);
+    }
+    /// With the mutex held.
+    void note_hooks(const std::string& nsp, bool hooks_requests) {
+        if (hooks_requests) hooked.insert(nsp);
+        else hooked.erase(nsp);
+        any_hooked.store(!hooked.empty(), std::memory_order_release);
     }
 
     /// Adds a namespace that no script served so far. `routes_tried`: they were compared with those
@@ -73,6 +105,7 @@ struct Host::Impl final : Directory {
             if (!routes_tried)
                 if (auto error = route_table.conflict(sources.name, routes)) return error;
             route_table.replace(sources.name, std::move(routes));
+            note_hooks(sources.name, vm->hooks_requests());
             vms[sources.name] = vm;
         }
         // Timers start before the first client, for the reactor runs its posts in order.
@@ -88,6 +121,7 @@ struct Host::Impl final : Directory {
     std::shared_ptr<NamespaceVm> forget(const std::string& name) {
         std::lock_guard lock(mutex);
         route_table.replace(name, {});
+        note_hooks(name, false);
         auto node = vms.extract(name);
         return node.empty() ? nullptr : std::move(node.mapped());
     }
@@ -133,6 +167,8 @@ struct Host::Impl final : Directory {
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<NamespaceVm>, std::less<>> vms;
     RouteTable route_table;
+    std::set<std::string, std::less<>> hooked;  // namespaces with an on_request
+    std::atomic<bool> any_hooked{false};
     std::size_t next_home = 0;
     std::atomic<bool> stopped{false};
 };
@@ -207,6 +243,22 @@ bool Host::route(RouteRequest request, Function<void(RouteResponse)> respond) {
                          std::move(once));
     }
     return true;
+}
+
+bool Host::has_request_hooks() const noexcept {
+    return impl_->any_hooked.load(std::memory_order_acquire);
+}
+
+void Host::ask_request_hooks(RouteRequest request, Function<void(RequestDecision)> decide) {
+    auto round = std::make_shared<HookRound>();
+    round->request = std::make_shared<const RouteRequest>(std::move(request));
+    round->decide = std::move(decide);
+    {
+        std::lock_guard lock(impl_->mutex);
+        for (const std::string& name : impl_->hooked)
+            round->namespaces.push_back(impl_->vms.find(name)->second);
+    }
+    HookRound::ask_next(std::move(round));
 }
 
 std::vector<ScriptStats> Host::stats() const {

@@ -47,11 +47,19 @@ struct RouteRequest {
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;
     std::string address;
+    bool secure = false;
 };
 struct RouteResponse {
     unsigned status = 200;
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;
+};
+
+/// What the scripts' `on_request` say to a client's first request.
+struct RequestDecision {
+    bool allowed = true;
+    std::string message;  // of a refusal; empty: no word beyond it
+    std::vector<std::pair<std::string, std::string>> headers;  // for its answer
 };
 
 /// One namespace's scripts at work, for /stats. A snapshot.
@@ -84,6 +92,12 @@ public:
     /// False when no script serves this method and path (`method_exists_elsewhere`: 405 instead of
     /// 404 is answered by the host itself, then true). `respond` is called once, on some reactor.
     bool route(RouteRequest request, Function<void(RouteResponse)> respond);
+
+    /// Whether any script has an `on_request`. Any thread; costs a load.
+    bool has_request_hooks() const noexcept;
+    /// Asks them all, in order of the namespaces' names, until one refuses. `decide` is called
+    /// once, on some reactor.
+    void ask_request_hooks(RouteRequest request, Function<void(RequestDecision)> decide);
 
     std::vector<ScriptStats> stats() const;
 

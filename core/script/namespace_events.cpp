@@ -35,14 +35,15 @@ void NamespaceVm::on_connecting(const socketio::SocketPtr& socket, std::string_v
         return decide(socketio::Refusal{"auth is too large", R"({"code":"invalid"})"});
     // An invalid one ends the connection, which makes the decision moot.
     if (!is_auth(auth_json)) return socket->reject_input();
-    attach_socket(*socket, std::string(auth_json));
+    if (!socket->recovered()) attach_socket(*socket, std::string(auth_json));
     const auto admit = [](NamespaceVm& vm, const socketio::SocketPtr& socket,
                           socketio::ConnectDecision& decide,
                           std::optional<socketio::Refusal> refusal) {
         static_cast<ScriptSocket*>(socket->data())->admitted = true;
         decide(std::move(refusal));
         // Refused, or gone meanwhile: no disconnect will be told of.
-        if (vm.runtime_ && !socket->connected()) release_socket(vm.runtime_->state(), *socket);
+        if (vm.runtime_ && !socket->connected() && !socket->is_away())
+            release_socket(vm.runtime_->state(), *socket);
     };
     const auto generation = generation_;
     if (generation->middleware.count == 0) return admit(*this, socket, decide, std::nullopt);
@@ -86,6 +87,21 @@ void NamespaceVm::on_disconnect(const socketio::SocketPtr& socket, std::string_v
     if (!runtime_) return;
     run_lifecycle(generation_->disconnects, "on_disconnect", socket, reason);
     // What a handler left waiting still sees is copied.
+    if (runtime_ && !socket->is_away()) release_socket(runtime_->state(), *socket);
+}
+
+void NamespaceVm::on_resume(const socketio::SocketPtr& before, const socketio::SocketPtr& socket,
+                            std::string_view auth_json) {
+    if (!runtime_) return attach_socket(*socket, "{}");
+    const auto* data = static_cast<const ScriptSocket*>(before->data());
+    const bool usable = auth_json.size() <= kMaxAuthBytes && is_auth(auth_json);
+    carry_on_socket(runtime_->state(), *before, socket,
+                    usable ? std::string(auth_json) : data->auth_json);
+}
+
+void NamespaceVm::on_expired(const socketio::SocketPtr& socket) {
+    if (!runtime_) return;
+    run_lifecycle(generation_->expirations, "on_expired", socket, {});
     if (runtime_) release_socket(runtime_->state(), *socket);
 }
 

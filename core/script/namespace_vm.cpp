@@ -101,7 +101,7 @@ std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
     generation_->retire();
     generation_ = std::move(loaded.generation);
     generation_number_.add();
-    directory_.publish_routes(*this, generation_->routes);
+    directory_.publish(*this, generation_->routes, hooks_requests());
     generation_->go_live();
     log::info("scripts took over", {{"namespace", name_}, {"generation", generation_->number()}});
     return std::nullopt;

@@ -24,8 +24,8 @@ public:
     virtual ~Directory() = default;
     /// By a namespace's name or a family's pattern; null if no script serves it.
     virtual std::shared_ptr<NamespaceVm> find(std::string_view nsp) const = 0;
-    /// The routes that a namespace serves from now on.
-    virtual void publish_routes(NamespaceVm& vm, std::vector<Route> routes) = 0;
+    /// The routes that a namespace serves from now on, and whether it has an `on_request`.
+    virtual void publish(NamespaceVm& vm, std::vector<Route> routes, bool hooks_requests) = 0;
 };
 
 struct VmLimits {
@@ -73,11 +73,14 @@ public:
     /// Answers with what the function that the namespace offers under this name returned.
     void serve(std::string function, socketio::OwnedPayload arguments, Once<Served> reply);
     void answer_route(RouteCall call, Once<RouteResponse> respond);
+    /// What its `on_request` functions say.
+    void answer_request(std::shared_ptr<const RouteRequest> request, Once<RequestDecision> decide);
 
     /// Loads the first generation; on any thread, before the namespace serves.
     std::optional<LoadError> load(const NamespaceSources& sources);
     /// What the first generation serves; before `go_live`.
     std::vector<Route> routes() const { return generation_->routes; }
+    bool hooks_requests() const { return generation_->request_hooks.count > 0; }
     /// The first generation takes charge.
     void go_live();
     /// Loads the next generation, migrates the state and hands over, or changes nothing. From the
@@ -96,6 +99,9 @@ public:
                   socketio::Payload payload, socketio::Acknowledgement acknowledgement) override;
     void on_disconnecting(const socketio::SocketPtr& socket, std::string_view reason) override;
     void on_disconnect(const socketio::SocketPtr& socket, std::string_view reason) override;
+    void on_resume(const socketio::SocketPtr& before, const socketio::SocketPtr& socket,
+                   std::string_view auth_json) override;
+    void on_expired(const socketio::SocketPtr& socket) override;
     void on_server_event(std::string_view event, socketio::Payload payload) override;
 
     // For the API.
@@ -116,6 +122,7 @@ private:
     void run_service(const std::string& function, const socketio::OwnedPayload& arguments,
                      Once<Served> reply);
     void run_route(RouteCall call, Once<RouteResponse> respond);
+    void run_request_hooks(const RouteRequest& request, Once<RequestDecision> decide);
 
     const std::string name_;
     Reactor& home_;

@@ -15,6 +15,11 @@ local noack, wait_all, unwrap = ...
 local function run_all(list, ...)
   for i = 1, #list do list[i](...) end
 end
+local function collect(list, ...)
+  local results = {}
+  for i = 1, #list do results[i] = list[i](...) or false end
+  return results
+end
 local function run_event(any, middleware, check, handler, socket, event, ...)
   if any then run_all(any, socket, event, ...) end
   if middleware then run_all(middleware, socket, event, ...) end
@@ -26,7 +31,7 @@ local function gather(...)
   if select("#", ...) == 0 then return end
   return unwrap(wait_all(...))
 end
-return run_all, run_event, gather
+return run_all, run_event, gather, collect
 )lua";
 
 /// What gather() waits for: the functions' first results, by their place; the first error at 0.
@@ -137,9 +142,10 @@ void register_prelude(lua_State* state) {
     lua_rawgeti(state, LUA_REGISTRYINDEX, kNoAckKey);
     lua_pushcfunction(state, wait_all);
     lua_pushcfunction(state, unwrap);
-    lua_call(state, 3, 3);
-    lua_createtable(state, 3, 0);
-    for (int i = 1; i <= 3; ++i) {
+    constexpr int kFunctions = static_cast<int>(Prelude::collect);
+    lua_call(state, 3, kFunctions);
+    lua_createtable(state, kFunctions, 0);
+    for (int i = 1; i <= kFunctions; ++i) {
         lua_pushvalue(state, top + i);
         lua_rawseti(state, -2, i);
     }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/base/json_text.hpp"
+#include "core/base/url.hpp"
 #include "core/script/arguments.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/script_socket.hpp"
@@ -63,22 +64,6 @@ bool is_header_name(std::string_view name) {
     });
 }
 
-Result<void> read_headers(lua_State* thread, int index, RouteResponse& response) {
-    if (!lua_istable(thread, index)) return Error{"headers are a table"};
-    lua_pushnil(thread);
-    while (lua_next(thread, index)) {
-        if (lua_type(thread, -2) != LUA_TSTRING || lua_type(thread, -1) != LUA_TSTRING)
-            return Error{"a header's name and value are strings"};
-        std::string name = lower(text_at(thread, -2));
-        const std::string_view value = text_at(thread, -1);
-        if (!is_header_name(name) || !is_header_text(value))
-            return Error{"the header '" + name + "' has characters that HTTP does not allow"};
-        response.headers.emplace_back(std::move(name), value);
-        lua_pop(thread, 1);
-    }
-    return {};
-}
-
 /// Fills in the body; returns its type.
 Result<const char*> read_body(lua_State* thread, int index, RouteResponse& response) {
     if (lua_type(thread, index) == LUA_TSTRING) {
@@ -98,23 +83,27 @@ Result<const char*> read_body(lua_State* thread, int index, RouteResponse& respo
 
 }  // namespace
 
-std::optional<Failure> push_request(lua_State* state, const RouteCall& call, bool json_expected) {
-    const RouteRequest& request = call.request;
-    const auto headers = joined_headers(request);
-    transport::HttpRequest parsed;
-    parsed.target = "?" + request.query;
-
-    lua_createtable(state, 0, 8);
+void push_request_line(lua_State* state, const RouteRequest& request) {
+    lua_createtable(state, 0, 10);
     set_text(state, "method", request.method);
     set_text(state, "path", request.path);
-    set_text(state, "body", request.body);
+    set_text(state, "url", request.path + (request.query.empty() ? "" : "?") + request.query);
     set_text(state, "address", request.address);
+    lua_pushboolean(state, request.secure);
+    lua_setfield(state, -2, "secure");
+    push_pairs(state, parse_query(request.query));
+    lua_setfield(state, -2, "query");
+    push_pairs(state, joined_headers(request));
+    lua_setfield(state, -2, "headers");
+}
+
+std::optional<Failure> push_request(lua_State* state, const RouteCall& call, bool json_expected) {
+    const RouteRequest& request = call.request;
+    push_request_line(state, request);
+    set_text(state, "body", request.body);
     push_pairs(state, call.params);
     lua_setfield(state, -2, "params");
-    push_pairs(state, parsed.query_values());
-    lua_setfield(state, -2, "query");
-    push_pairs(state, headers);
-    lua_setfield(state, -2, "headers");
+    const auto headers = joined_headers(request);
     if (request.body.empty() || !(json_expected || is_json_type(headers))) return std::nullopt;
     if (auto decoded = decode_json(state, request.body); !decoded) {
         Failure failure;
@@ -165,12 +154,29 @@ Result<RouteResponse> read_response(lua_State* thread, int results) {
         type = *read;
     }
     if (!lua_isnil(thread, 3))
-        if (auto read = read_headers(thread, 3, response); !read) return read.error();
+        if (auto read = read_headers(thread, 3, response.headers); !read) return read.error();
     const bool has_type =
         std::any_of(response.headers.begin(), response.headers.end(),
                     [](const auto& each) { return each.first == "content-type"; });
     if (type && !has_type) response.headers.emplace_back("content-type", type);
     return response;
+}
+
+Result<void> read_headers(lua_State* thread, int index,
+                          std::vector<std::pair<std::string, std::string>>& headers) {
+    if (!lua_istable(thread, index)) return Error{"headers are a table"};
+    lua_pushnil(thread);
+    while (lua_next(thread, index)) {
+        if (lua_type(thread, -2) != LUA_TSTRING || lua_type(thread, -1) != LUA_TSTRING)
+            return Error{"a header's name and value are strings"};
+        std::string name = lower(text_at(thread, -2));
+        const std::string_view value = text_at(thread, -1);
+        if (!is_header_name(name) || !is_header_text(value))
+            return Error{"the header '" + name + "' has characters that HTTP does not allow"};
+        headers.emplace_back(std::move(name), value);
+        lua_pop(thread, 1);
+    }
+    return {};
 }
 
 RouteResponse error_response(unsigned status, std::string_view code, std::string_view message) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/base/path_segment.hpp"
-#include "core/socketio/socket.hpp"  // with it come transport's URL helpers
+#include "core/base/url.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -13,7 +13,7 @@ std::string decode_segment(std::string_view segment) {
     std::string decoded;
     for (;;) {
         const std::size_t plus = segment.find('+');
-        decoded += transport::url_decode(segment.substr(0, plus));
+        decoded += url_decode(segment.substr(0, plus));
         if (plus == std::string_view::npos) return decoded;
         decoded += '+';
         segment.remove_prefix(plus + 1);

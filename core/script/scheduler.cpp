@@ -88,6 +88,7 @@ void Scheduler::finish(Task& task, bool ok, int results) {
     auto done = std::move(task.info.done);
     if (done) done(outcome);
     recycle(task, ok);
+    if (!ok) runtime_.expect_garbage();
     stats_.memory_bytes.add(runtime_.memory_bytes() - stats_.memory_bytes.get());
 }
 

@@ -20,6 +20,22 @@ void attach_socket(socketio::Socket& socket, std::string auth_json) {
     socket.set_data(std::make_unique<ScriptSocket>(std::move(auth_json)));
 }
 
+void carry_on_socket(lua_State* state, socketio::Socket& before, const socketio::SocketPtr& socket,
+                     std::string auth_json) {
+    attach_socket(*socket, std::move(auth_json));
+    ScriptSocket* data = data_of(*socket);
+    data->object = std::exchange(data_of(before)->object, LUA_NOREF);
+    data->admitted = true;
+    if (data->object == LUA_NOREF) return;  // no script has seen it yet
+    // The handshake that scripts may have looked at is the old one's.
+    lua_rawgeti(state, LUA_REGISTRYINDEX, kHandshakesKey);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, data->object);
+    static_cast<SocketObject*>(lua_touserdata(state, -1))->socket = socket;
+    lua_pushnil(state);
+    lua_rawset(state, -3);
+    lua_pop(state, 1);
+}
+
 void push_socket(lua_State* state, const socketio::SocketPtr& socket) {
     ScriptSocket* data = data_of(*socket);
     if (data->object != LUA_NOREF) return lua_rawgeti(state, LUA_REGISTRYINDEX, data->object);
@@ -70,6 +86,8 @@ void push_handshake(lua_State* state, const engineio::Handshake& handshake,
     set_text(state, "url", handshake.url);
     lua_pushboolean(state, handshake.secure);
     lua_setfield(state, -2, "secure");
+    if (!handshake.client_certificate.empty())
+        set_text(state, "client_certificate", handshake.client_certificate);
     lua_pushboolean(state, handshake.cross_origin);
     lua_setfield(state, -2, "xdomain");
     lua_pushnumber(state, handshake.issued);

@@ -50,6 +50,10 @@ public:
 
 /// Before the first handler sees the socket.
 void attach_socket(socketio::Socket& socket, std::string auth_json);
+/// The client of `before` came back as `socket`: the userdata, with its data, is the new one's.
+/// `auth_json` is what CONNECT brought this time. Home reactor; raises nothing.
+void carry_on_socket(lua_State* state, socketio::Socket& before, const socketio::SocketPtr& socket,
+                     std::string auth_json);
 /// Pushes the socket's userdata. Protected.
 void push_socket(lua_State* state, const socketio::SocketPtr& socket);
 /// Lets go of a socket that left or was refused. Home reactor; raises nothing.

@@ -203,6 +203,7 @@ int Vm::trampoline(lua_State* state) {
     void* const data = vm.pending_data_;
     if (vm.refused_) {
         vm.refused_ = false;
+        vm.collected_ = true;
         lua_gc(state, LUA_GCCOLLECT, 0);
     }
     return body(state, data);

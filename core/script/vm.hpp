@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "core/base/result.hpp"
 
@@ -69,6 +70,12 @@ public:
     /// From the userdata's __gc.
     void release(std::size_t bytes) noexcept { external_ -= bytes; }
 
+    /// A coroutine that failed has let go of what it held. If it failed for want of memory, the
+    /// collection that followed found all of that still in use: the next entry collects again.
+    void expect_garbage() noexcept {
+        if (std::exchange(collected_, false)) refused_ = true;
+    }
+
     /// Held by a C function with much on the C stack while it calls back into Lua. Lua's own stack
     /// would let a callback nest until the thread's stack is gone; this raises "C stack overflow".
     class Nesting {
@@ -102,6 +109,7 @@ private:
     int nesting_ = 0;
     bool tight_ = false;                 // the collector's pause is short
     bool refused_ = false;               // an allocation, since the last full collection
+    bool collected_ = false;             // because of that, and while the culprit still held it all
     ErasedBody pending_body_ = nullptr;  // what the trampoline is to run
     void* pending_data_ = nullptr;
 };

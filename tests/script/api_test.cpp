@@ -22,8 +22,8 @@ end)
     CHECK(
         test.ask(client, R"(["names"])") ==
         R"(["_G _VERSION after ask assert bit bytes env error every fail gather getmetatable ipairs )"
-        R"(is_bytes iso_time json log math namespace namespace_of next noack now null os pairs pcall )"
-        R"(rawequal rawget require route select setmetatable setting sleep spawn string table tonumber )"
+        R"(is_bytes iso_time json log math namespace namespace_of next noack now null on_request os pairs )"
+        R"(pcall rawequal rawget require route select setmetatable setting sleep spawn string table tonumber )"
         R"(tostring type unpack uuid xpcall","clock date time","debug error info warn",)"
         R"("byte char find format gmatch gsub len lower match rep reverse sub upper",)"
         R"("globals","string"])");

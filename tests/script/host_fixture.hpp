@@ -101,12 +101,13 @@ using Lines = std::vector<std::string>;
 /// A broker without transport: a simulated reactor, a Socket.IO server, and the host with one app
 /// named "app" in a folder of its own.
 struct ScriptTest {
-    explicit ScriptTest(std::size_t reactor_count = 1) {
+    explicit ScriptTest(std::size_t reactor_count = 1,
+                        socketio::ServerOptions server_options = {}) {
         for (std::size_t i = 0; i < reactor_count; ++i)
             reactors.push_back(std::make_unique<ManualReactor>(static_cast<unsigned>(i)));
         std::vector<Reactor*> all;
         for (const auto& each : reactors) all.push_back(each.get());
-        server = std::make_unique<socketio::Server>(socketio::ServerOptions{}, all);
+        server = std::make_unique<socketio::Server>(server_options, all);
         options.apps.push_back(app("app", folder));
     }
     ~ScriptTest() {

@@ -30,6 +30,9 @@ public:
     }
     void on_disconnecting(const socketio::SocketPtr&, std::string_view) override {}
     void on_disconnect(const socketio::SocketPtr&, std::string_view) override {}
+    void on_resume(const socketio::SocketPtr&, const socketio::SocketPtr&,
+                   std::string_view) override {}
+    void on_expired(const socketio::SocketPtr&) override {}
     void on_server_event(std::string_view, socketio::Payload) override {}
 };
 

@@ -313,6 +313,26 @@ ns:on("take", function(socket, x) return #x end)
     CHECK(test.ask(client, R"(["ok"])") == "[1]");
 }
 
+TEST_CASE("what failed for want of memory is collected before the next event, to the last byte") {
+    ScriptTest test;
+    test.options.namespace_memory_bytes = 4u << 20;
+    test.load(R"(
+local ns = namespace "/t"
+-- Small values at last: nothing is left to spare.
+ns:on("fill", function(socket, size)
+  local t = {}
+  for i = 1, 1e9 do t[i] = ("x"):rep(size) .. i end
+end)
+ns:on("ok", function() return 1 end)
+)");
+    const auto client = test.join();
+    LogCapture log;
+    for (const std::string size : {"1000", "100", "10", "3000", "1"}) {
+        CHECK(test.ask(client, "[\"fill\"," + size + "]").find("internal") != std::string::npos);
+        CHECK(test.ask(client, R"(["ok"])") == "[1]");
+    }
+}
+
 TEST_CASE("more arguments than a handler can take fail, and leave the connection open") {
     ScriptTest test;
     test.load(R"(namespace("/t"):on("e", function(socket, ...) return select("#", ...) end))");
