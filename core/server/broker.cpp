@@ -20,6 +20,14 @@ script::HostOptions host_options(const Settings& settings, std::vector<script::A
     script::HostOptions options;
     options.apps = std::move(apps);
     options.namespace_memory_bytes = settings.namespace_memory_bytes;
+    options.coroutines_per_namespace = settings.coroutines;
+    options.timers_per_namespace = settings.timers;
+    return options;
+}
+
+engineio::EngineOptions engine_options(const Settings& settings, ScriptGuard& guard) {
+    engineio::EngineOptions options = settings.engine;
+    options.guard = &guard;
     return options;
 }
 
@@ -45,9 +53,11 @@ Broker::Broker(Configuration configuration)
       transport_(settings_.transport, thread_count(settings_.threads)),
       reactors_(reactors_of(transport_)),
       sockets_(settings_.socketio, reactors_),
-      engine_(settings_.engine, reactors_, sockets_),
+      guard_(scripts_),
+      engine_(engine_options(settings_, guard_), reactors_, sockets_),
       scripts_(host_options(settings_, std::move(configuration.apps)), sockets_, reactors_),
-      router_(engine_, scripts_, [this](std::string_view path) { return page(path); }) {}
+      bundle_(settings_.client_bundle),
+      router_(engine_, scripts_, bundle_, [this](std::string_view path) { return page(path); }) {}
 
 Broker::~Broker() { stop(); }
 
@@ -58,7 +68,7 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport)
     return reactors;
 }
 
-Result<std::uint16_t> Broker::start() {
+Result<std::vector<transport::ListeningAddress>> Broker::start() {
     log_errors(scripts_.load());
     for (const auto& [name, target] : settings_.aliases) {
         if (auto added = sockets_.add_alias(name, target); !added) return added.error();
@@ -67,12 +77,15 @@ Result<std::uint16_t> Broker::start() {
                       {{"alias", name}, {"target", target}});
     }
     transport_.start();
-    auto port = transport_.listen(router_);
-    ready_ = port.has_value();
-    return port;
+    auto addresses = transport_.listen(router_);
+    ready_ = addresses.has_value();
+    return addresses;
 }
 
 void Broker::reload() {
+    if (auto renewed = transport_.reload_certificates(); !renewed)
+        log::error("certificates not renewed, the old ones stay",
+                   {{"reason", renewed.error().message}});
     log::info("reloading scripts");
     scripts_.reload([](std::vector<script::LoadError> errors) {
         log_errors(errors);

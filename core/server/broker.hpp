@@ -13,6 +13,7 @@
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
 #include "core/server/router.hpp"
+#include "core/server/script_guard.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/server.hpp"
 
@@ -26,9 +27,9 @@ public:
     explicit Broker(Configuration configuration);
     ~Broker();
 
-    /// Loads the scripts and begins to serve; the port. Scripts with errors are logged and left out.
-    Result<std::uint16_t> start();
-    /// Gives every namespace its next generation; errors are logged.
+    /// Loads the scripts and begins to serve; where. Scripts with errors are logged and left out.
+    Result<std::vector<transport::ListeningAddress>> start();
+    /// Gives every namespace its next generation and reads the certificates anew; errors are logged.
     void reload();
     /// Hands memory that a past crowd needed back to the system. Call every second or so.
     void give_back_memory();
@@ -48,8 +49,10 @@ private:
     transport::TransportServer transport_;
     const std::vector<Reactor*> reactors_;
     socketio::Server sockets_;
+    ScriptGuard guard_;
     engineio::Engine engine_;
     script::Host scripts_;
+    ClientBundle bundle_;
     Router router_;
     std::atomic<bool> ready_{false};
     std::size_t peak_sessions_ = 0;  // since memory was last handed back

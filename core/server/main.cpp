@@ -68,11 +68,6 @@ sigset_t block_signals() {
     return signals;
 }
 
-std::string url_of(const std::string& host, std::uint16_t port) {
-    const bool bracketed = host.find(':') != std::string::npos;
-    return "http://" + (bracketed ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
 int run(const Arguments& arguments) {
     const sigset_t signals = block_signals();
     auto configuration = read_configuration(arguments);
@@ -83,9 +78,9 @@ int run(const Arguments& arguments) {
     raise_descriptor_limit();
 
     Broker broker(*std::move(configuration));
-    const auto port = broker.start();
-    if (!port) return fail(port.error());
-    std::cout << "listening on " << url_of(broker.settings().transport.host, *port) << std::endl;
+    const auto addresses = broker.start();
+    if (!addresses) return fail(addresses.error());
+    for (const auto& address : *addresses) std::cout << "listening on " << address.url << std::endl;
 
     for (;;) {
         const timespec pause{1, 0};
@@ -110,6 +105,9 @@ int run(const Arguments& arguments) {
 int check(const Arguments& arguments) {
     auto configuration = read_configuration(arguments);
     if (!configuration) return fail(configuration.error());
+    const transport::TlsOptions& tls = configuration->settings.transport.tls;
+    if (tls.enabled())
+        if (auto context = transport::TlsContext::load(tls); !context) return fail(context.error());
     log::configure(log::Level::warn, log::Format::text);
     script::HostOptions options;
     options.apps = configuration->apps;

@@ -50,6 +50,22 @@ Result<SettingValue> to_value(const toml::node& node) {
         if (!substituted) return substituted.error();
         return SettingValue(*std::move(substituted));
     }
+    if (const auto* array = node.as_array(); array && !array->empty() && array->get_as<toml::table>(0)) {
+        std::vector<SettingTable> tables;
+        for (const toml::node& item : *array) {
+            const toml::table* table = item.as_table();
+            if (!table) return Error{"expected tables only"};
+            SettingTable& entries = tables.emplace_back();
+            for (const auto& [name, entry] : *table) {
+                auto value = to_value(entry);
+                if (!value) return value.error();
+                const auto* text = std::get_if<std::string>(&*value);
+                if (!text) return Error{std::string(name.str()) + ": expected a string"};
+                entries[std::string(name.str())] = *text;
+            }
+        }
+        return SettingValue(std::move(tables));
+    }
     if (const auto* array = node.as_array()) {
         std::vector<std::string> list;
         for (const toml::node& item : *array) {
@@ -120,6 +136,7 @@ Result<void> apply(Settings& settings, std::string_view where, std::string_view 
     }
     if (key.starts_with("settings.")) return {};  // read by the scripts, when they ask
     if (const SettingKey* known = find_setting(key)) {
+        if (key.starts_with("server.tls.")) settings.tls.mentioned = true;
         if (auto applied = known->apply(settings, value); !applied)
             return located(where, key, applied.error().message);
         return {};
@@ -148,6 +165,27 @@ Result<void> apply_environment(Settings& settings) {
     return {};
 }
 
+/// What concerns more than one key of [server].
+Result<void> complete_listeners(Settings& settings) {
+    transport::TlsOptions& tls = settings.transport.tls;
+    const TlsFiles& files = settings.tls;
+    if (files.mentioned && !files.certificate)
+        return Error{"server.tls.certificate: expected a file; empty switches TLS off"};
+    if (files.certificate && !files.certificate->empty()) {
+        tls.certificates = {{*files.certificate, files.key}};
+        tls.certificates.insert(tls.certificates.end(), files.more.begin(), files.more.end());
+    }
+    const bool wants_client = tls.client_certificate != transport::ClientCertificate::none;
+    if (wants_client && tls.client_ca.empty())
+        return Error{"server.tls.client_ca: client certificates need their authorities' file"};
+    if (!wants_client && !tls.client_ca.empty())
+        return Error{"server.tls.client_ca: not used unless server.tls.client_certificate is "
+                     "optional or required"};
+    if (!settings.transport.plain && settings.transport.unix_path.empty() && !tls.enabled())
+        return Error{"server.plain: without it there is nothing to listen on"};
+    return {};
+}
+
 }  // namespace
 
 struct SettingsFile::Impl {
@@ -169,20 +207,44 @@ struct SettingsFile::Impl {
             }
             const toml::table* keys = node.as_table();
             if (!keys) return located(where(node), section.str(), "unknown setting");
-            for (const auto& [name, value_node] : *keys) {
-                const std::string key = std::string(section.str()) + "." + std::string(name.str());
-                const std::string at =
-                    path + ":" + std::to_string(name.source().begin.line);
-                if (!find_setting(key) && section.str() != "namespaces") {
-                    return located(at, key, is_planned_setting(key) ? "not available in this version"
-                                                                    : "unknown setting");
-                }
-                auto value = to_value(value_node);
-                if (!value) return located(at, key, value.error().message);
-                if (auto applied = apply(settings, at, key, *value); !applied) return applied;
-            }
+            if (auto done = apply_table(settings, std::string(section.str()), *keys); !done)
+                return done;
         }
         return {};
+    }
+
+    Result<void> apply_table(Settings& settings, const std::string& table_name,
+                             const toml::table& keys) const {
+        for (const auto& [name, node] : keys) {
+            const std::string key = table_name + "." + std::string(name.str());
+            const std::string at = path + ":" + std::to_string(name.source().begin.line);
+            if (const auto* inner = node.as_table(); inner && is_setting_table(key)) {
+                if (auto done = apply_table(settings, key, *inner); !done) return done;
+                continue;
+            }
+            const SettingKey* known = find_setting(key);
+            if (!known && table_name != "namespaces") {
+                return located(at, key, is_planned_setting(key) ? "not available in this version"
+                                                                : "unknown setting");
+            }
+            auto value = to_value(node);
+            if (!value) return located(at, key, value.error().message);
+            if (known && known->is_path) resolve_paths(*value);
+            if (auto applied = apply(settings, at, key, *value); !applied) return applied;
+        }
+        return {};
+    }
+
+    /// Relative paths start where this file lies.
+    void resolve_paths(SettingValue& value) const {
+        const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+        const auto resolve = [&](std::string& text) {
+            if (!text.empty()) text = (folder / text).string();
+        };
+        if (auto* text = std::get_if<std::string>(&value)) resolve(*text);
+        if (auto* tables = std::get_if<std::vector<SettingTable>>(&value))
+            for (SettingTable& table : *tables)
+                for (auto& [name, text] : table) resolve(text);
     }
 };
 
@@ -228,6 +290,9 @@ Result<Settings> resolve_settings(const SettingsFile& file, const Overrides& ove
         if (auto applied = apply(settings, "command line", key, SettingValue(value)); !applied)
             return applied.error();
     }
+    if (auto complete = complete_listeners(settings); !complete) return complete.error();
+    settings.socketio.nsp.recovery.detection =
+        settings.engine.ping_interval + settings.engine.ping_timeout;
     settings.engine.cors = engineio::CorsPolicy(settings.cors_origins, settings.cors_credentials);
     return settings;
 }

@@ -19,22 +19,33 @@
 
 namespace moonwire::server {
 
+/// [server.tls] as it was given; `resolve_settings` makes transport.tls of it.
+struct TlsFiles {
+    bool mentioned = false;                    // by any of its keys
+    std::optional<std::string> certificate;    // empty switches TLS off
+    std::string key;
+    std::vector<transport::TlsCertificate> more;  // for other names
+};
+
 /// Everything that can be set about a broker, checked and typed.
 struct Settings {
     transport::TransportOptions transport;
+    TlsFiles tls;
     engineio::EngineOptions engine;
     std::vector<std::string> cors_origins;
     bool cors_credentials = false;
     socketio::ServerOptions socketio;
     unsigned threads = 0;  // 0: one a core
     std::chrono::seconds drain{10};
+    std::string client_bundle;  // the folder of the JavaScript client's files; empty: none
     std::size_t namespace_memory_bytes = 256u << 20;
+    std::size_t coroutines = 100'000;  // a namespace
+    std::size_t timers = 100'000;      // a namespace
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
     bool log_enabled = true;
     std::map<std::string, std::string> aliases;  // [namespaces]
 };
-
 
 /// Values given on the command line, by dotted key; they win over all else.
 using Overrides = std::vector<std::pair<std::string, std::string>>;

@@ -89,6 +89,10 @@ std::pair<std::uint64_t, std::uint64_t> write_namespaces(Writer& out,
         member(out, "connects", stats.connects.get());
         member(out, "refused", stats.refused.get());
         member(out, "disconnects", stats.disconnects.get());
+        member(out, "recovered", stats.recovered.get());
+        member(out, "expired", stats.expired.get());
+        member(out, "away", std::uint64_t{nsp->away_count()});
+        member(out, "recovery_bytes", std::uint64_t{nsp->recovery_bytes()});
         member(out, "events_in", stats.events_in.get());
         member(out, "events_out", stats.events_out.get());
         member(out, "acks_in", stats.acks_in.get());

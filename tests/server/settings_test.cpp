@@ -114,12 +114,101 @@ TEST_CASE("what is wrong in the file is named with its line") {
     CHECK(why("[log]\nlevel = \"loud\"\n") ==
           "moonwire.toml:2: log.level: expected debug, info, warn, error or off");
     CHECK(why("[namespaces]\n\"/\" = 5\n").starts_with("moonwire.toml:2: namespaces./: expected"));
-    CHECK(why("[engine]\ndeflate = true\n") ==
-          "moonwire.toml:2: engine.deflate: not available in this version");
+    CHECK(why("[plugins]\nload = \"x\"\n") ==
+          "moonwire.toml:2: plugins.load: not available in this version");
     CHECK(why("[server\n").starts_with("moonwire.toml:1: "));
     CHECK(why("", {{"server.prot", "1"}}) == "command line: server.prot: unknown setting");
     Variable port("MOONWIRE_SERVER_PORT", "many");
     CHECK(why("") == "MOONWIRE_SERVER_PORT: server.port: expected a whole number from 0 to 65535");
+}
+
+TEST_CASE("paths in the file start where it lies; those of the command line stay") {
+    TempFolder folder;
+    const auto file = SettingsFile::read(folder.write(
+        "moonwire.toml", "[server]\nunix = \"run/broker.sock\"\nunix_mode = \"0660\"\n"));
+    REQUIRE(file);
+    const auto settings = resolve_settings(*file, {});
+    REQUIRE(settings);
+    CHECK(settings->transport.unix_path == folder.path() / "run/broker.sock");
+    CHECK(settings->transport.unix_mode == 0660);
+    CHECK(resolve_settings(*file, {{"server.unix", "x.sock"}})->transport.unix_path == "x.sock");
+    CHECK(resolve("[server]\nunix = \"/run/x.sock\"")->transport.unix_path == "/run/x.sock");
+    CHECK(resolve("[server]\nunix = \"\"")->transport.unix_path.empty());
+    for (const char* mode : {"660", "\"0999\"", "\"rw\"", "\"0\"", "\"01777\""})
+        CHECK(why("[server]\nunix_mode = " + std::string(mode)) ==
+              "moonwire.toml:2: server.unix_mode: expected permissions as a string, as in \"0660\"");
+}
+
+TEST_CASE("[server.tls] names files beside it, and more certificates for other names") {
+    TempFolder folder;
+    const auto file = SettingsFile::read(folder.write(
+        "moonwire.toml",
+        "[server.tls]\nport = 8443\nhost = \"::1\"\ncertificate = \"a.pem\"\nkey = \"/k/a.key\"\n"
+        "client_ca = \"ca.pem\"\nclient_certificate = \"optional\"\nmin_version = \"1.3\"\n"
+        "ciphers = [\"A\", \"B\"]\n"
+        "[[server.tls.certificates]]\ncertificate = \"b.pem\"\nkey = \"b.key\"\n"
+        "[[server.tls.certificates]]\ncertificate = \"c.pem\"\n"));
+    REQUIRE(file);
+    const auto settings = resolve_settings(*file, {});
+    REQUIRE(settings);
+    const transport::TlsOptions& tls = settings->transport.tls;
+    CHECK(tls.port == 8443);
+    CHECK(tls.host == "::1");
+    REQUIRE(tls.certificates.size() == 3);
+    CHECK(tls.certificates[0].certificate == folder.path() / "a.pem");
+    CHECK(tls.certificates[0].key == "/k/a.key");
+    CHECK(tls.certificates[1].key == folder.path() / "b.key");
+    CHECK(tls.certificates[2].certificate == folder.path() / "c.pem");
+    CHECK(tls.certificates[2].key.empty());
+    CHECK(tls.client_ca == folder.path() / "ca.pem");
+    CHECK(tls.client_certificate == transport::ClientCertificate::optional);
+    CHECK_FALSE(tls.tls_1_2);
+    CHECK(tls.ciphers == "A:B");
+
+    Variable certificate("MOONWIRE_SERVER_TLS_CERTIFICATE", "x.pem");
+    CHECK(resolve("")->transport.tls.certificates[0].certificate == "x.pem");
+    CHECK_FALSE(resolve("", {{"server.tls.certificate", ""}})->transport.tls.enabled());
+}
+
+TEST_CASE("what is wrong in [server.tls] is named") {
+    const auto tls = [](const std::string& rest) { return why("[server.tls]\n" + rest); };
+    CHECK(tls("prot = 1") == "moonwire.toml:2: server.tls.prot: unknown setting");
+    CHECK(tls("port = 1") ==
+          "server.tls.certificate: expected a file; empty switches TLS off");
+    CHECK(tls("client_certificate = \"maybe\"") ==
+          "moonwire.toml:2: server.tls.client_certificate: expected none, optional or required");
+    CHECK(tls("min_version = 1.2") ==
+          "moonwire.toml:2: server.tls.min_version: expected \"1.2\" or \"1.3\"");
+    CHECK(tls("certificate = \"a\"\nclient_certificate = \"required\"").starts_with(
+        "server.tls.client_ca: "));
+    CHECK(tls("certificate = \"a\"\nclient_ca = \"b\"").starts_with("server.tls.client_ca: "));
+    CHECK(tls("certificate = \"a\"\n[[server.tls.certificates]]\ncert = \"b\"") ==
+          "moonwire.toml:3: server.tls.certificates: number 1: unknown key \"cert\", expected "
+          "certificate and key");
+    CHECK(tls("certificates = [{key = \"b\"}]") ==
+          "moonwire.toml:2: server.tls.certificates: number 1: expected a certificate");
+    CHECK(tls("certificates = [\"b\"]") ==
+          "moonwire.toml:2: server.tls.certificates: expected tables, as in "
+          "[[server.tls.certificates]]");
+    CHECK(why("[server]\ntls = \"a.pem\"") == "moonwire.toml:2: server.tls: unknown setting");
+}
+
+TEST_CASE("a broker that would listen nowhere is refused") {
+    CHECK(why("[server]\nplain = false\n") ==
+          "server.plain: without it there is nothing to listen on");
+    CHECK(why("[server]\nplain = false\nunix = \"x\"\n") == "accepted");
+}
+
+TEST_CASE("compression is off unless asked for") {
+    CHECK_FALSE(resolve("")->transport.deflate);
+    const auto settings =
+        resolve("[engine]\ndeflate = true\ndeflate_threshold = 0\ndeflate_level = 9\n");
+    REQUIRE(settings);
+    CHECK(settings->transport.deflate);
+    CHECK(settings->transport.deflate_threshold_bytes == 0);
+    CHECK(settings->transport.deflate_level == 9);
+    CHECK(why("[engine]\ndeflate_level = 0\n") ==
+          "moonwire.toml:2: engine.deflate_level: expected a whole number from 1 to 9");
 }
 
 TEST_CASE("aliases are read") {
@@ -169,4 +258,21 @@ TEST_CASE("a folder with Lua files is one app; else each folder below it is one"
     CHECK(configure(folder.path() / "nowhere", {}).error().message.ends_with("does not exist"));
     folder.write("tickets/moonwire.toml", "[server]\nprot = 1\n");
     CHECK(configure(folder.path(), {}).error().message.ends_with(":2: server.prot: unknown setting"));
+}
+
+TEST_CASE("what requests meet is checked where it is set") {
+    const auto good = resolve(
+        "[engine]\npath = \"/live/\"\ncookie = \"io\"\ncookie_same_site = \"None\"\n"
+        "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"unix:\"]\n");
+    REQUIRE(good);
+    CHECK(good->engine.path == "/live");
+    CHECK(good->engine.cookie.header("1") == "io=1; Path=/; HttpOnly; SameSite=None");
+    CHECK(good->transport.trusted_proxies.trusts("10.1.2.3"));
+    for (const char* wrong : {"path = \"live\"", "path = \"/\"", "path = \"/a?b\"",
+                              "cookie = \"a=b\"", "cookie = \"a\\n\"", "cookie_path = \"x\"",
+                              "cookie_path = \"/;x\"", "cookie_same_site = \"Maybe\"",
+                              "cookie_max_age = -1", "http_compression_threshold = -1"})
+        CHECK_MESSAGE(!resolve(std::string("[engine]\n") + wrong), wrong);
+    CHECK(!resolve("[server]\ntrusted_proxies = [\"nobody\"]"));
+    CHECK(!resolve("[server]\nclient_bundle = \"/nowhere\""));
 }
