@@ -13,6 +13,9 @@ const BINARY = path.resolve(process.env.MOONWIRE_BINARY || path.join(ROOT, "buil
 const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:/;
 const SANITIZED = Boolean(process.env.MOONWIRE_SANITIZED);
 
+/// Settings for every broker of a run: {"engine.deflate": true}.
+const EXTRA = JSON.parse(process.env.MOONWIRE_TEST_SETTINGS || "{}");
+
 /// Variables of the surroundings must not reach the broker's settings.
 function environment(extra = {}) {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("MOONWIRE_"));
@@ -50,7 +53,7 @@ class Broker {
     broker.folder = scriptsFolder(scripts);
     if (toml) fs.writeFileSync(path.join(broker.folder, "moonwire.toml"), toml);
     // Sessions that a test leaves behind unpolled can't be told of the end: don't wait for long.
-    const sets = Object.entries({ "server.host": "127.0.0.1", "server.drain_seconds": 1, ...settings })
+    const sets = Object.entries({ "server.host": "127.0.0.1", "server.drain_seconds": 1, ...EXTRA, ...settings })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     broker.child = spawn(
       BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
@@ -68,19 +71,30 @@ class Broker {
     process.once("exit", broker.discard);
     try {
       const line = await Promise.race([
-        until(() => /^listening on (http:\/\/\S+:(\d+))$/m.exec(broker.stdout), "listening line"),
+        broker.listening(/https?:\/\/\S+:(\d+)/),
         broker.exited.then((end) => {
           throw new Error(`broker ended before it listened: ${JSON.stringify(end)}`);
         }),
       ]);
-      broker.url = line[1];
-      broker.port = Number(line[2]);
+      broker.url = line[0];
+      broker.port = Number(line[1]);
     } catch (error) {
       broker.discard();
       error.message += `\n${broker.stderr}`;
       throw error;
     }
     return broker;
+  }
+
+  /// The address it listens on that this pattern describes, as a match.
+  async listening(pattern) {
+    return until(() => {
+      for (const [, address] of this.stdout.matchAll(/^listening on (\S+)\n/gm)) {
+        const match = pattern.exec(address);
+        if (match) return match;
+      }
+      return null;
+    }, `listening on ${pattern}`);
   }
 
   get wsUrl() {

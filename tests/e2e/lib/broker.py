@@ -48,7 +48,8 @@ class Broker:
             reader.start()
         try:
             until(lambda: self.stdout or self.process.poll() is not None, "the listening line")
-            match = re.match(r"listening on (http://\S+:(\d+))$", "".join(self.stdout).strip())
+            first = self.stdout[0].strip() if self.stdout else ""
+            match = re.match(r"listening on (https?://\S+:(\d+))$", first)
             if not match:
                 raise AssertionError(f"broker did not start: {self.log()}")
         except BaseException:

@@ -2,7 +2,7 @@
 // The official JavaScript client, and a place to close all that a test opened.
 
 const { io } = require("socket.io-client");
-const { event, until } = require("./wait");
+const { until, within } = require("./wait");
 
 /// The three ways a client reaches a server.
 const MODES = {
@@ -39,14 +39,13 @@ class Clients {
 
 async function connected(socket) {
   if (!socket.connected) {
-    await Promise.race([
-      event(socket, "connect"),
-      event(socket, "connect_error").then(([error]) => { throw error; }),
-    ]);
+    await within(new Promise((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("connect_error", reject);
+    }), "connect");
   }
-  const engine = socket.io.engine;
   const last = socket.io.opts.transports ? socket.io.opts.transports.slice(-1)[0] : "websocket";
-  await until(() => engine.transport.name === last, `transport ${last}`);
+  await until(() => socket.io.engine.transport.name === last, `transport ${last}`);
 }
 
 module.exports = { Clients, MODES, connected };
