@@ -1,0 +1,96 @@
+// `moonwire run`: loads every app and serves until a signal ends it.
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "core/base/log.hpp"
+#include "core/server/broker.hpp"
+#include "core/server/commands/commands.hpp"
+#include "core/server/commands/script_options.hpp"
+
+namespace moonwire::server {
+namespace {
+
+struct RunOptions {
+    ScriptOptions scripts;
+    std::string host, port, threads;
+
+    Overrides overrides() const {
+        Overrides overrides;
+        if (!host.empty()) overrides.emplace_back("server.host", host);
+        if (!port.empty()) overrides.emplace_back("server.port", port);
+        if (!threads.empty()) overrides.emplace_back("server.threads", threads);
+        return overrides;
+    }
+};
+
+/// As many descriptors as the system allows: each connection is one.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) log::warn("the descriptor limit stays as it is");
+}
+
+/// Blocked in every thread made from here on, so that the wait below is the only receiver.
+sigset_t block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGHUP, SIGTERM, SIGINT}) sigaddset(&signals, number);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+int run(const RunOptions& options) {
+    const sigset_t signals = block_signals();
+    auto configuration = options.scripts.configure(options.overrides());
+    if (!configuration) return fail(configuration.error());
+    const Settings& settings = configuration->settings;
+    log::configure(settings.log_enabled ? settings.log_level : log::Level::off,
+                   settings.log_format);
+    raise_descriptor_limit();
+
+    Broker broker(*std::move(configuration));
+    const auto addresses = broker.start();
+    if (!addresses) return fail(addresses.error());
+    for (const auto& address : *addresses) std::cout << "listening on " << address.url << std::endl;
+
+    for (;;) {
+        const timespec pause{1, 0};
+        const int number = sigtimedwait(&signals, nullptr, &pause);
+        if (number < 0) {  // nobody called
+            broker.give_back_memory();
+            continue;
+        }
+        if (number == SIGHUP) {
+            broker.reload();
+            continue;
+        }
+        log::info("draining", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
+        // A second signal does not wait for the first one's courtesy.
+        pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+        broker.drain();
+        broker.stop();
+        return 0;
+    }
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& cli, int& exit_code) {
+    CLI::App* command = cli.add_subcommand("run", "Load every app below DIR and serve");
+    auto options = std::make_shared<RunOptions>();
+    options->scripts.add_to(*command);
+    command->add_option("--port", options->port, "The port; 0 picks one");
+    command->add_option("--host", options->host, "The address to listen on");
+    command->add_option("--threads", options->threads, "Reactors; 0: one a core");
+    command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace moonwire::server
