@@ -16,6 +16,11 @@ public:
     void post(Task task) override { posted_.push_back(std::move(task)); }
     void at_turn_end(Task task) override { turn_end_.push_back(std::move(task)); }
     TimePoint now() const override { return now_; }
+    double wall_now() const override {
+        return wall_start_ + std::chrono::duration<double>(now_ - TimePoint{}).count();
+    }
+    /// What the wall clock showed when this clock began; 2023-11-14T22:13:20Z unless set.
+    void set_wall_start(double seconds) { wall_start_ = seconds; }
     TimerId after(Duration delay, Task task) override {
         return timers_.add(now_ + delay, std::move(task));
     }
@@ -32,6 +37,7 @@ private:
     std::vector<Task> turn_end_;
     TimerQueue timers_;
     TimePoint now_{};
+    double wall_start_ = 1'700'000'000;
 };
 
 }  // namespace moonwire

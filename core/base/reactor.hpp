@@ -34,6 +34,8 @@ public:
     virtual void at_turn_end(Task task) = 0;
 
     virtual TimePoint now() const = 0;
+    /// Seconds since the epoch of wall-clock time: what scripts see. Simulated in tests.
+    virtual double wall_now() const { return wall_seconds(); }
     virtual TimerId after(Duration delay, Task task) = 0;
     virtual bool cancel(TimerId id) = 0;
 

@@ -73,15 +73,21 @@ int lua_sleep(lua_State* state) {
     return lua_yield(state, 0);
 }
 
+/// A scratch state has no reactor to ask.
+double wall_time(lua_State* state) {
+    const NamespaceVm* owner = Runtime::of(state).owner;
+    return owner ? owner->home().wall_now() : wall_seconds();
+}
+
 int lua_now(lua_State* state) {
-    lua_pushnumber(state, wall_seconds());
+    lua_pushnumber(state, wall_time(state));
     return 1;
 }
 
 int lua_iso_time(lua_State* state) {
     // Years 0 to 9999, as the format has it.
     constexpr double kFirst = -62167219200.0, kLast = 253402300799.999;
-    const double seconds = luaL_optnumber(state, 1, wall_seconds());
+    const double seconds = luaL_optnumber(state, 1, wall_time(state));
     luaL_argcheck(state, seconds >= kFirst && seconds <= kLast, 1, "seconds since 1970 expected");
     push_string(state, iso_time(seconds));
     return 1;

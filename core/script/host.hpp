@@ -14,6 +14,7 @@
 #include "core/base/function.hpp"
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
+#include "core/script/http_client.hpp"
 #include "core/socketio/server.hpp"
 
 namespace moonwire::script {
@@ -29,6 +30,7 @@ struct App {
 
 struct HostOptions {
     std::vector<App> apps;
+    HttpClient* http = nullptr;  // outlives the host; null: http.request says that there is none
     std::size_t namespace_memory_bytes = 256u << 20;  // a namespace's Lua state
     std::size_t coroutines_per_namespace = 100'000;   // running or waiting; beyond: `busy`
     std::size_t timers_per_namespace = 100'000;       // beyond: an error in the script
