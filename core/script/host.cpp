@@ -71,6 +71,7 @@ struct Host::Impl final : Directory {
     Impl(HostOptions options, socketio::Server& server, std::vector<Reactor*> reactors)
         : options(std::move(options)), server(server), reactors(std::move(reactors)) {}
 
+    HttpClient* http() const noexcept override { return options.http; }
     std::shared_ptr<NamespaceVm> find(std::string_view nsp) const override {
         std::lock_guard lock(mutex);
         const auto found = vms.find(nsp);

@@ -10,6 +10,7 @@
 #include "core/script/app_files.hpp"
 #include "core/script/failure.hpp"
 #include "core/script/generation.hpp"
+#include "core/script/http_client.hpp"
 #include "core/script/once.hpp"
 #include "core/script/runtime.hpp"
 #include "core/socketio/server.hpp"
@@ -18,10 +19,12 @@ namespace moonwire::script {
 
 class NamespaceVm;
 
-/// What the namespaces' scripts know of each other. Any thread.
+/// What the namespaces' scripts know of each other and of the outside. Any thread.
 class Directory {
 public:
     virtual ~Directory() = default;
+    /// The way out over HTTP; null if there is none.
+    virtual HttpClient* http() const noexcept = 0;
     /// By a namespace's name or a family's pattern; null if no script serves it.
     virtual std::shared_ptr<NamespaceVm> find(std::string_view nsp) const = 0;
     /// The routes that a namespace serves from now on, and whether it has an `on_request`.

@@ -36,15 +36,6 @@ std::vector<std::pair<std::string, std::string>> joined_headers(const RouteReque
     return joined;
 }
 
-bool is_json_type(const std::vector<std::pair<std::string, std::string>>& headers) {
-    for (const auto& [name, value] : headers) {
-        if (name != "content-type") continue;
-        const std::string type = lower(value.substr(0, value.find(';')));
-        return type.find("/json") != std::string::npos || type.find("+json") != std::string::npos;
-    }
-    return false;
-}
-
 void set_text(lua_State* state, const char* name, std::string_view text) {
     push_string(state, text);
     lua_setfield(state, -2, name);
@@ -83,6 +74,15 @@ Result<const char*> read_body(lua_State* thread, int index, RouteResponse& respo
 
 }  // namespace
 
+bool has_json_type(const std::vector<std::pair<std::string, std::string>>& headers) {
+    for (const auto& [name, value] : headers) {
+        if (name != "content-type") continue;
+        const std::string type = lower(value.substr(0, value.find(';')));
+        return type.find("/json") != std::string::npos || type.find("+json") != std::string::npos;
+    }
+    return false;
+}
+
 void push_request_line(lua_State* state, const RouteRequest& request) {
     lua_createtable(state, 0, 10);
     set_text(state, "method", request.method);
@@ -104,7 +104,7 @@ std::optional<Failure> push_request(lua_State* state, const RouteCall& call, boo
     push_pairs(state, call.params);
     lua_setfield(state, -2, "params");
     const auto headers = joined_headers(request);
-    if (request.body.empty() || !(json_expected || is_json_type(headers))) return std::nullopt;
+    if (request.body.empty() || !(json_expected || has_json_type(headers))) return std::nullopt;
     if (auto decoded = decode_json(state, request.body); !decoded) {
         Failure failure;
         failure.is_bug = false;

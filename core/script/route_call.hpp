@@ -11,6 +11,9 @@
 
 namespace moonwire::script {
 
+/// Whether the content-type among these (names in lower case) speaks of JSON.
+bool has_json_type(const std::vector<std::pair<std::string, std::string>>& headers);
+
 /// Pushes a table of what every request has: method, path, url, query, headers, address, secure.
 /// Protected.
 void push_request_line(lua_State* state, const RouteRequest& request);
