@@ -79,6 +79,7 @@ public:
         auto sources = std::make_shared<AppSources>();
         sources->app = app;
         for (const fs::path& relative : paths) add_file(sources, root, relative);
+        found_.apps.push_back(std::move(sources));
     }
     FoundScripts take() { return std::move(found_); }
 

@@ -32,6 +32,7 @@ struct NamespaceSources {
 
 struct FoundScripts {
     std::map<std::string, NamespaceSources> namespaces;
+    std::vector<std::shared_ptr<const AppSources>> apps;  // those whose folder could be read
     std::vector<LoadError> errors;  // of files left out
 };
 

@@ -15,6 +15,8 @@ Generation::Generation(Runtime& runtime, std::uint64_t number, std::string nsp,
 void Generation::open(lua_State* state) {
     lua_newtable(state);
     functions_ = LuaRef::pop(state);
+    lua_pushvalue(state, 1);
+    environment_ = LuaRef::pop(state);
 }
 
 int Generation::keep(lua_State* state) {
@@ -62,6 +64,7 @@ void Generation::retire() {
     timers_.cancel_all();
     if (runtime_.scheduler) runtime_.scheduler->cancel_background(*this);
     functions_.reset();
+    environment_.reset();
 }
 
 void Generation::spawn(int slot) {

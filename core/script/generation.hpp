@@ -64,8 +64,10 @@ public:
     Phase phase() const noexcept { return phase_; }
     Timers& timers() noexcept { return timers_; }
 
-    /// Makes the table of functions. Protected.
+    /// Makes the table of functions, and keeps the environment at index 1. Protected.
     void open(lua_State* state);
+    /// The globals of its files. Raises nothing.
+    void push_environment(lua_State* state) const { environment_.push(state); }
     /// Pops the value on top and returns where it is kept. Protected.
     int keep(lua_State* state);
     void forget(int slot);
@@ -103,7 +105,7 @@ private:
     const std::string nsp_;
     const std::shared_ptr<const AppSources> app_;
     Phase phase_ = Phase::loading;
-    LuaRef functions_;
+    LuaRef functions_, environment_;
     Timers timers_;
 };
 

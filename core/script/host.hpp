@@ -111,7 +111,4 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Loads everything in scratch states without serving: what `moonwire check` prints.
-std::vector<LoadError> check_scripts(const HostOptions& options);
-
 }  // namespace moonwire::script

@@ -18,29 +18,6 @@ bool is_name_of(std::string_view shown, std::string_view path) {
     return shown == path;
 }
 
-/// "file:line: message" taken apart. `file` is where it happened if the message does not say.
-LoadError load_error(const NamespaceSources& sources, const std::string& file,
-                     std::string message) {
-    message.resize(std::min(message.find("\nstack traceback:"), message.size()));
-    LoadError error{file, 0, message};
-    const auto try_file = [&](const std::string& path) {
-        std::size_t colon = message.find(':');
-        if (colon == std::string::npos || !is_name_of({message.data(), colon}, path)) return false;
-        const char* end = message.data() + message.size();
-        const auto [after, code] = std::from_chars(message.data() + colon + 1, end, error.line);
-        if (code != std::errc() || after == end || *after != ':') return false;
-        error.file = path;
-        error.message = message.substr(static_cast<std::size_t>(after - message.data()) + 1);
-        error.message.erase(0, error.message.find_first_not_of(' '));
-        return true;
-    };
-    for (const ScriptFile& each : sources.files)
-        if (try_file(each.path)) return error;
-    for (const auto& [name, module] : sources.app->modules)
-        if (try_file(module.path)) return error;
-    return error;
-}
-
 /// `namespace "/x"`: which namespace the file belongs to was read from its text already.
 int lua_namespace(lua_State* state) {
     Generation& generation = generation_of(state);
@@ -75,10 +52,9 @@ const ScriptFile& find_module(lua_State* state, const Generation& generation,
 }
 
 void push_built_in(lua_State* state, std::string_view name) {
-    if (name == "schema") push_schema_module(state);
-    else if (name == "json") push_json_module(state);
-    else if (name == "geo") push_geo_module(state);
-    else lua_pushnil(state);
+    for (const BuiltInModule& module : built_in_modules())
+        if (name == module.name) return module.push(state);
+    lua_pushnil(state);
 }
 
 std::string chain_of(const std::vector<std::string>& requiring, const std::string& last) {
@@ -165,7 +141,36 @@ void install_loading(lua_State* state) {
     lua_setfield(state, 1, "json");
 }
 
-Loaded load_generation(Runtime& runtime, std::uint64_t number, const NamespaceSources& sources) {
+std::span<const BuiltInModule> built_in_modules() {
+    static constexpr BuiltInModule kModules[] = {
+        {"schema", push_schema_module}, {"json", push_json_module}, {"geo", push_geo_module}};
+    return kModules;
+}
+
+LoadError load_error(const NamespaceSources& sources, const std::string& file,
+                     std::string message) {
+    message.resize(std::min(message.find("\nstack traceback:"), message.size()));
+    LoadError error{file, 0, message};
+    const auto try_file = [&](const std::string& path) {
+        std::size_t colon = message.find(':');
+        if (colon == std::string::npos || !is_name_of({message.data(), colon}, path)) return false;
+        const char* end = message.data() + message.size();
+        const auto [after, code] = std::from_chars(message.data() + colon + 1, end, error.line);
+        if (code != std::errc() || after == end || *after != ':') return false;
+        error.file = path;
+        error.message = message.substr(static_cast<std::size_t>(after - message.data()) + 1);
+        error.message.erase(0, error.message.find_first_not_of(' '));
+        return true;
+    };
+    for (const ScriptFile& each : sources.files)
+        if (try_file(each.path)) return error;
+    for (const auto& [name, module] : sources.app->modules)
+        if (try_file(module.path)) return error;
+    return error;
+}
+
+Loaded load_generation(Runtime& runtime, std::uint64_t number, const NamespaceSources& sources,
+                       std::vector<LoadError>* all_errors) {
     lua_State* state = runtime.state();
     const int base = lua_gettop(state);
     auto generation = std::make_shared<Generation>(runtime, number, sources.name, sources.app);
@@ -185,9 +190,12 @@ Loaded load_generation(Runtime& runtime, std::uint64_t number, const NamespaceSo
         return 0;
     });
     if (!installed) return fail(first, installed.error());
-    for (const ScriptFile& file : sources.files)
-        if (auto ran = run_file(runtime, *generation, file, environment); !ran)
-            return fail(file.path, ran.error());
+    for (const ScriptFile& file : sources.files) {
+        auto ran = run_file(runtime, *generation, file, environment);
+        if (ran) continue;
+        if (!all_errors) return fail(file.path, ran.error());
+        all_errors->push_back(load_error(sources, file.path, ran.error().message));
+    }
     lua_settop(state, base);
     return {std::move(generation), std::nullopt};
 }

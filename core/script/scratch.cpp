@@ -2,7 +2,6 @@
 
 #include "core/script/api.hpp"
 #include "core/script/loader.hpp"
-#include "core/script/route_table.hpp"
 
 namespace moonwire::script {
 
@@ -18,18 +17,6 @@ Tried try_namespace(const NamespaceSources& sources, std::size_t memory_limit_by
     Tried tried{std::nullopt, std::move(loaded.generation->routes)};
     loaded.generation->retire();
     return tried;
-}
-
-std::vector<LoadError> check_scripts(const HostOptions& options) {
-    FoundScripts found = find_scripts(options.apps);
-    RouteTable routes;
-    for (const auto& [name, sources] : found.namespaces) {
-        Tried tried = try_namespace(sources, options.namespace_memory_bytes);
-        if (!tried.error) tried.error = routes.conflict(name, tried.routes);
-        if (tried.error) found.errors.push_back(*std::move(tried.error));
-        else routes.replace(name, std::move(tried.routes));
-    }
-    return std::move(found.errors);
 }
 
 }  // namespace moonwire::script

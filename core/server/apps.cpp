@@ -53,19 +53,33 @@ script::App make_app(const fs::path& folder, std::shared_ptr<const SettingsFile>
     return app;
 }
 
+/// An unreadable file is noted and taken as an empty one.
+std::shared_ptr<const SettingsFile> read_file(const fs::path& path, std::vector<Error>& errors) {
+    auto read = SettingsFile::read(path);
+    if (read) return std::make_shared<const SettingsFile>(*std::move(read));
+    errors.push_back(read.error());
+    return std::make_shared<const SettingsFile>();
+}
+
 }  // namespace
 
 Result<Configuration> configure(const fs::path& dir, const Overrides& overrides) {
-    std::error_code error;
-    if (!fs::is_directory(dir, error))
-        return Error{"scripts folder \"" + dir.string() + "\" does not exist"};
+    std::vector<Error> errors;
+    Configuration configuration = configure(dir, overrides, errors);
+    if (!errors.empty()) return errors.front();
+    return configuration;
+}
 
-    auto read = SettingsFile::read(dir / kFileName);
-    if (!read) return read.error();
-    const auto root = std::make_shared<const SettingsFile>(*std::move(read));
-    auto settings = resolve_settings(*root, overrides);
-    if (!settings) return settings.error();
-    Configuration configuration{*std::move(settings), {}};
+Configuration configure(const fs::path& dir, const Overrides& overrides,
+                        std::vector<Error>& errors) {
+    Configuration configuration;
+    std::error_code error;
+    if (!fs::is_directory(dir, error)) {
+        errors.push_back({"scripts folder \"" + dir.string() + "\" does not exist"});
+        return configuration;
+    }
+    const auto root = read_file(dir / kFileName, errors);
+    configuration.settings = resolve_settings(*root, overrides, errors);
 
     std::vector<fs::path> folders;
     if (holds_lua(dir, false)) {
@@ -78,15 +92,13 @@ Result<Configuration> configure(const fs::path& dir, const Overrides& overrides)
         }
         std::sort(folders.begin(), folders.end());
     }
-    if (folders.empty()) return Error{"no Lua files in \"" + dir.string() + "\""};
+    if (folders.empty()) errors.push_back({"no Lua files in \"" + dir.string() + "\""});
 
     for (const fs::path& folder : folders) {
         std::shared_ptr<const SettingsFile> file = root;
         if (folder != dir) {
-            auto own = SettingsFile::read(folder / kFileName);
-            if (!own) return own.error();
-            if (auto checked = resolve_settings(*own, {}); !checked) return checked.error();
-            file = std::make_shared<const SettingsFile>(*std::move(own));
+            file = read_file(folder / kFileName, errors);
+            resolve_settings(*file, {}, errors);
         }
         configuration.apps.push_back(make_app(folder, std::move(file), overrides));
     }

@@ -20,4 +20,9 @@ struct Configuration {
 /// file only [settings] counts (the rest is checked all the same).
 Result<Configuration> configure(const std::filesystem::path& dir, const Overrides& overrides);
 
+/// The same with everything that is wrong at once: the apps are those that could be found, and with
+/// an error the settings are not to be used.
+Configuration configure(const std::filesystem::path& dir, const Overrides& overrides,
+                        std::vector<Error>& errors);
+
 }  // namespace moonwire::server

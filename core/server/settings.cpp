@@ -153,16 +153,16 @@ std::string variable_of(std::string_view key) {
     return name;
 }
 
-Result<void> apply_environment(Settings& settings) {
+void note(std::vector<Error>& errors, const Result<void>& result) {
+    if (!result) errors.push_back(result.error());
+}
+
+void apply_environment(Settings& settings, std::vector<Error>& errors) {
     for (const SettingKey& key : setting_keys()) {
         const std::string name = variable_of(key.name);
         const char* value = std::getenv(name.c_str());
-        if (!value) continue;
-        if (auto applied = apply(settings, name, key.name, SettingValue(std::string(value)));
-            !applied)
-            return applied;
+        if (value) note(errors, apply(settings, name, key.name, SettingValue(std::string(value))));
     }
-    return {};
 }
 
 /// What concerns more than one key of [server].
@@ -197,42 +197,44 @@ struct SettingsFile::Impl {
         return path + ":" + std::to_string(node.source().begin.line);
     }
 
-    Result<void> apply_to(Settings& settings) const {
+    void apply_to(Settings& settings, std::vector<Error>& errors) const {
         for (const auto& [section, node] : table) {
+            const toml::table* keys = node.as_table();
             if (section.str() == "settings") {  // the scripts' own
                 std::string json;
                 if (auto valid = append_json(json, node); !valid)
-                    return located(where(node), "settings", valid.error().message);
-                continue;
+                    errors.push_back(located(where(node), "settings", valid.error().message));
+            } else if (!keys) {
+                errors.push_back(located(where(node), section.str(), "unknown setting"));
+            } else {
+                apply_table(settings, std::string(section.str()), *keys, errors);
             }
-            const toml::table* keys = node.as_table();
-            if (!keys) return located(where(node), section.str(), "unknown setting");
-            if (auto done = apply_table(settings, std::string(section.str()), *keys); !done)
-                return done;
         }
-        return {};
     }
 
-    Result<void> apply_table(Settings& settings, const std::string& table_name,
-                             const toml::table& keys) const {
+    void apply_table(Settings& settings, const std::string& table_name, const toml::table& keys,
+                     std::vector<Error>& errors) const {
         for (const auto& [name, node] : keys) {
             const std::string key = table_name + "." + std::string(name.str());
-            const std::string at = path + ":" + std::to_string(name.source().begin.line);
-            if (const auto* inner = node.as_table(); inner && is_setting_table(key)) {
-                if (auto done = apply_table(settings, key, *inner); !done) return done;
-                continue;
-            }
-            const SettingKey* known = find_setting(key);
-            if (!known && table_name != "namespaces") {
-                return located(at, key, is_planned_setting(key) ? "not available in this version"
-                                                                : "unknown setting");
-            }
-            auto value = to_value(node);
-            if (!value) return located(at, key, value.error().message);
-            if (known && known->is_path) resolve_paths(*value);
-            if (auto applied = apply(settings, at, key, *value); !applied) return applied;
+            if (const auto* inner = node.as_table(); inner && is_setting_table(key))
+                apply_table(settings, key, *inner, errors);
+            else note(errors, apply_key(settings, table_name, key, name, node));
         }
-        return {};
+    }
+
+    Result<void> apply_key(Settings& settings, const std::string& table_name,
+                           const std::string& key, const toml::key& name,
+                           const toml::node& node) const {
+        const std::string at = path + ":" + std::to_string(name.source().begin.line);
+        const SettingKey* known = find_setting(key);
+        if (!known && table_name != "namespaces") {
+            return located(at, key, is_planned_setting(key) ? "not available in this version"
+                                                            : "unknown setting");
+        }
+        auto value = to_value(node);
+        if (!value) return located(at, key, value.error().message);
+        if (known && known->is_path) resolve_paths(*value);
+        return apply(settings, at, key, *value);
     }
 
     /// Relative paths start where this file lies.
@@ -282,18 +284,25 @@ std::optional<std::string> SettingsFile::script_setting(std::string_view name) c
     return json;
 }
 
-Result<Settings> resolve_settings(const SettingsFile& file, const Overrides& overrides) {
+Settings resolve_settings(const SettingsFile& file, const Overrides& overrides,
+                          std::vector<Error>& errors) {
     Settings settings;
-    if (auto applied = file.impl_->apply_to(settings); !applied) return applied.error();
-    if (auto applied = apply_environment(settings); !applied) return applied.error();
-    for (const auto& [key, value] : overrides) {
-        if (auto applied = apply(settings, "command line", key, SettingValue(value)); !applied)
-            return applied.error();
-    }
-    if (auto complete = complete_listeners(settings); !complete) return complete.error();
+    const std::size_t before = errors.size();
+    file.impl_->apply_to(settings, errors);
+    apply_environment(settings, errors);
+    for (const auto& [key, value] : overrides)
+        note(errors, apply(settings, "command line", key, SettingValue(value)));
+    if (errors.size() == before) note(errors, complete_listeners(settings));
     settings.socketio.nsp.recovery.detection =
         settings.engine.ping_interval + settings.engine.ping_timeout;
     settings.engine.cors = engineio::CorsPolicy(settings.cors_origins, settings.cors_credentials);
+    return settings;
+}
+
+Result<Settings> resolve_settings(const SettingsFile& file, const Overrides& overrides) {
+    std::vector<Error> errors;
+    Settings settings = resolve_settings(file, overrides, errors);
+    if (!errors.empty()) return errors.front();
     return settings;
 }
 

@@ -66,13 +66,17 @@ public:
     std::optional<std::string> script_setting(std::string_view name) const;
 
 private:
-    friend Result<Settings> resolve_settings(const SettingsFile&, const Overrides&);
+    friend Settings resolve_settings(const SettingsFile&, const Overrides&, std::vector<Error>&);
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
 
 /// Defaults, then the file, then MOONWIRE_* variables, then `overrides`. Unknown keys, values of the
-/// wrong type or out of bounds and settings that this version lacks are errors that name the source.
+/// wrong type or out of bounds and settings that this version lacks are errors that name the source;
+/// with any of them the result is not to be used.
+Settings resolve_settings(const SettingsFile& file, const Overrides& overrides,
+                          std::vector<Error>& errors);
+/// The same, or the first error.
 Result<Settings> resolve_settings(const SettingsFile& file, const Overrides& overrides);
 
 }  // namespace moonwire::server

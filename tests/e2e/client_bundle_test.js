@@ -163,6 +163,6 @@ describe("without a client bundle", () => {
   it("a folder that is none is a clear error", () => {
     const result = moonwire(["check", DIST, "--set", "server.client_bundle=/nowhere"]);
     assert.strictEqual(result.status, 1);
-    assert.match(result.stderr, /server\.client_bundle.*no socket\.io\.js in "\/nowhere"/);
+    assert.match(result.stdout, /server\.client_bundle.*no socket\.io\.js in "\/nowhere"/);
   });
 });

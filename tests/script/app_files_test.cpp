@@ -188,18 +188,4 @@ TEST_CASE("two apps can't share a namespace, and the one that has it serves") {
                 "/no/such/folder:0: the app's folder can't be read"});
     CHECK(test.ask(test.join(), R"(["e"])") == R"(["first"])");
     CHECK(test.ask(test.join("/o"), R"(["e"])", "/o") == "[1]");
-    CHECK(check_scripts(test.options).size() == 2);
-}
-
-TEST_CASE("check loads everything in scratch states and serves nothing") {
-    ScriptTest test;
-    test.folder.write("good.lua",
-                      "local ns = namespace '/good' every(1, function() end) spawn(function() end)"
-                      " ns:on('e', function() end) route('GET', '/x', function() end)");
-    test.folder.write("bad.lua", "namespace '/bad'\nlocal x = = 1");
-    test.folder.write("twice.lua", "namespace '/twice'\nroute('GET', '/x', function() end)");
-    const Lines errors = ScriptTest::as_lines(check_scripts(test.options));
-    REQUIRE(errors.size() == 2);
-    CHECK(errors[0].starts_with("app/bad.lua:2: "));
-    CHECK(errors[1].starts_with("app/twice.lua:2: a second route GET /x"));
 }

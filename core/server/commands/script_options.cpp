@@ -11,7 +11,7 @@ void ScriptOptions::add_to(CLI::App& command) {
         ->type_name("KEY=VALUE");
 }
 
-Result<Configuration> ScriptOptions::configure(Overrides more) const {
+Result<Overrides> ScriptOptions::overrides() const {
     Overrides overrides;
     for (const std::string& pair : set) {
         const std::size_t equals = pair.find('=');
@@ -19,8 +19,20 @@ Result<Configuration> ScriptOptions::configure(Overrides more) const {
             return Error{"--set takes KEY=VALUE, got \"" + pair + "\""};
         overrides.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
     }
-    for (auto& each : more) overrides.push_back(std::move(each));
-    return server::configure(dir, overrides);
+    return overrides;
+}
+
+Result<Configuration> ScriptOptions::configure(Overrides more) const {
+    auto overrides = this->overrides();
+    if (!overrides) return overrides.error();
+    for (auto& each : more) overrides->push_back(std::move(each));
+    return server::configure(dir, *overrides);
+}
+
+Configuration ScriptOptions::configure_all(std::vector<Error>& errors) const {
+    auto overrides = this->overrides();
+    if (!overrides) errors.push_back(overrides.error());
+    return server::configure(dir, overrides ? *overrides : Overrides{}, errors);
 }
 
 int fail(const Error& error) {

@@ -22,6 +22,11 @@ struct ScriptOptions {
     void add_to(CLI::App& command);
     /// `more` wins over `--set`.
     Result<Configuration> configure(Overrides more = {}) const;
+    /// With everything that is wrong at once, as server::configure has it.
+    Configuration configure_all(std::vector<Error>& errors) const;
+
+private:
+    Result<Overrides> overrides() const;
 };
 
 /// Says on stderr why a command failed; returns the exit code 1.
