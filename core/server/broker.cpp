@@ -16,9 +16,11 @@ unsigned thread_count(unsigned wanted) {
     return std::clamp(std::thread::hardware_concurrency(), 1u, 255u);
 }
 
-script::HostOptions host_options(const Settings& settings, std::vector<script::App> apps) {
+script::HostOptions host_options(const Settings& settings, std::vector<script::App> apps,
+                                 script::HttpClient& http) {
     script::HostOptions options;
     options.apps = std::move(apps);
+    options.http = &http;
     options.namespace_memory_bytes = settings.namespace_memory_bytes;
     options.coroutines_per_namespace = settings.coroutines;
     options.timers_per_namespace = settings.timers;
@@ -55,7 +57,8 @@ Broker::Broker(Configuration configuration)
       sockets_(settings_.socketio, reactors_),
       guard_(scripts_),
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
-      scripts_(host_options(settings_, std::move(configuration.apps)), sockets_, reactors_),
+      http_(settings_.http, reactors_),
+      scripts_(host_options(settings_, std::move(configuration.apps), http_), sockets_, reactors_),
       bundle_(settings_.client_bundle),
       router_(engine_, scripts_, bundle_, [this](std::string_view path) { return page(path); }) {}
 
@@ -69,6 +72,7 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport)
 }
 
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
+    if (auto opened = http_.open(); !opened) return opened.error();
     log_errors(scripts_.load());
     for (const auto& [name, target] : settings_.aliases) {
         if (auto added = sockets_.add_alias(name, target); !added) return added.error();
@@ -118,6 +122,7 @@ void Broker::drain() {
 void Broker::stop() {
     ready_ = false;
     scripts_.stop();
+    http_.stop();
     transport_.stop();
 }
 

@@ -12,6 +12,7 @@
 #include "core/engineio/engine.hpp"
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
+#include "core/server/http_client.hpp"
 #include "core/server/router.hpp"
 #include "core/server/script_guard.hpp"
 #include "core/socketio/server.hpp"
@@ -51,6 +52,7 @@ private:
     socketio::Server sockets_;
     ScriptGuard guard_;
     engineio::Engine engine_;
+    HttpClient http_;
     script::Host scripts_;
     ClientBundle bundle_;
     Router router_;

@@ -394,6 +394,13 @@ const SettingKey kKeys[] = {
          });
      }},
     MOONWIRE_NUMBER("recovery.max_sessions", socketio.nsp.recovery.max_sessions, 1, 10'000'000),
+    MOONWIRE_TEXT("http.ca_file", http.ca_file, true),
+    MOONWIRE_NUMBER("http.requests_at_once", http.max_requests, 1, 100'000),
+    MOONWIRE_NUMBER("http.max_response_bytes", http.max_body_bytes, 1, 1 << 30),
+    MOONWIRE_NUMBER("http.max_header_bytes", http.max_header_bytes, 256, 1 << 20),
+    MOONWIRE_NUMBER("http.idle_connections", http.max_idle, 0, 1000),
+    MOONWIRE_NUMBER("http.idle_connections_per_host", http.max_idle_per_host, 0, 1000),
+    MOONWIRE_NUMBER("http.idle_timeout_ms", http.idle_timeout, 1, kDayMs),
     {"log.level", apply_log_level},
     {"log.format", apply_log_format},
     MOONWIRE_FLAG("log.enabled", log_enabled),

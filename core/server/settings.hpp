@@ -15,6 +15,7 @@
 #include "core/base/result.hpp"
 #include "core/engineio/options.hpp"
 #include "core/socketio/server.hpp"
+#include "core/transport/http_client.hpp"
 #include "core/transport/server.hpp"
 
 namespace moonwire::server {
@@ -41,6 +42,7 @@ struct Settings {
     std::size_t namespace_memory_bytes = 256u << 20;
     std::size_t coroutines = 100'000;  // a namespace
     std::size_t timers = 100'000;      // a namespace
+    transport::HttpClientOptions http;
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
     bool log_enabled = true;

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/function.hpp"
+#include "core/transport/asio_reactor.hpp"
+
+namespace moonwire::transport {
+
+/// Opens one TCP connection to a host by name or address.
+///
+/// The name is looked up on Asio's own thread, so a slow server of names holds up no reactor (but
+/// other look-ups of this reactor). Addresses of both families are tried by turns, each a quarter
+/// of a second after the one before or when that failed, and the first to answer wins (RFC 8305);
+/// at most kMaxAddresses. Has no timeout of its own: the owner cancels. One reactor; `done` is
+/// called at most once, from the loop.
+class TcpConnector : public std::enable_shared_from_this<TcpConnector> {
+public:
+    using Socket = boost::asio::ip::tcp::socket;
+    /// The socket, or why not: the last address's error.
+    using Done = Function<void(boost::system::error_code, std::optional<Socket>)>;
+
+    static constexpr std::size_t kMaxAddresses = 8;
+
+    TcpConnector(AsioReactor& reactor, Done done);
+
+    void start(const std::string& host, std::uint16_t port);
+    /// `done` is not called any more.
+    void cancel();
+
+private:
+    using Endpoint = boost::asio::ip::tcp::endpoint;
+
+    void try_all(std::vector<Endpoint> found);
+    void try_next();
+    void on_connected(std::size_t attempt, boost::system::error_code error);
+    void finish(boost::system::error_code error, std::optional<Socket> socket);
+
+    AsioReactor& reactor_;
+    Done done_;  // empty once it is over
+    boost::asio::ip::tcp::resolver resolver_;
+    std::vector<Endpoint> endpoints_;
+    std::vector<Socket> attempts_;  // of the first endpoints; never more than reserved
+    std::size_t failed_ = 0;
+    TimerId next_try_;
+};
+
+}  // namespace moonwire::transport
