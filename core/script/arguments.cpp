@@ -19,7 +19,8 @@ std::string client_path(const std::string& path, bool listed, int argument) {
 }  // namespace
 
 std::string InvalidArgument::data_json() const {
-    return "{\"path\":" + json_string(path) + ",\"rule\":" + json_string(rule) + "}";
+    return "{\"path\":" + json_string(path) + ",\"rule\":" + json_string(rule) +
+           ",\"expected\":" + json_string(expected) + ",\"got\":" + json_string(got) + "}";
 }
 
 std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bool listed,
@@ -29,11 +30,12 @@ std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bo
     if (lua_gettop(state) < first + count - 1) lua_settop(state, first + count - 1);
     for (int i = 1; i <= count; ++i) {
         lua_rawgeti(state, schemas, i);
-        const auto error = check_schema(state, lua_gettop(state), first + i - 1);
+        auto error = check_schema(state, lua_gettop(state), first + i - 1);
         lua_pop(state, 1);
         if (error)
-            return InvalidArgument{client_path(error->path, listed, i), error->message,
-                                   error->rule};
+            return InvalidArgument{client_path(error->path, listed, i), std::move(error->message),
+                                   std::move(error->rule), std::move(error->expected),
+                                   std::move(error->got)};
     }
     return std::nullopt;
 }
@@ -43,11 +45,15 @@ int lua_check_arguments(lua_State* state) {
     lua_insert(state, 1);
     if (const auto error =
             check_arguments(state, 1, lua_toboolean(state, lua_upvalueindex(2)), 2)) {
-        lua_createtable(state, 0, 2);
+        lua_createtable(state, 0, 4);
         push_string(state, error->path);
         lua_setfield(state, -2, "path");
         push_string(state, error->rule);
         lua_setfield(state, -2, "rule");
+        push_string(state, error->expected);
+        lua_setfield(state, -2, "expected");
+        push_string(state, error->got);
+        lua_setfield(state, -2, "got");
         return raise_failure(state, "invalid", error->text().c_str(), lua_gettop(state));
     }
     return lua_gettop(state) - 1;

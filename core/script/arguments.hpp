@@ -10,9 +10,9 @@ namespace moonwire::script {
 /// Which argument does not hold, and why.
 struct InvalidArgument {
     std::string path;  // "data.lat", or "$2.lat" when the schemas were a list
-    std::string message, rule;
+    std::string message, rule, expected, got;
 
-    /// As the client sees it: a fail("invalid", "path: message", {path, rule}).
+    /// As the client sees it: a fail("invalid", "path: message", {path, rule, expected, got}).
     std::string text() const { return path + ": " + message; }
     std::string data_json() const;
 };

@@ -42,24 +42,16 @@ SchemaNode::Child child_at(lua_State* state, int index, const std::string& what)
     refuse(what + " must be a schema, got " + luaL_typename(state, index));
 }
 
-void adopt(SchemaNode& node, SchemaNode::Child child) {
-    node.depth = std::max(node.depth, child->depth + 1);
+void measure(SchemaNode& node, const SchemaNode& child) {
+    node.depth = std::max(node.depth, child.depth + 1);
     if (node.depth > kMaxJsonDepth) refuse("nested deeper than 64 levels");
-    node.children.push_back(std::move(child));
+    node.size += child.size;
+    if (node.size > kMaxSchemaSize) refuse("more than 100000 schemas in one");
 }
 
-/// Calls `each(name)` with the value on top for every member of the options at `index`, if any.
-template <typename Each>
-void for_options(lua_State* state, int index, Each&& each) {
-    if (lua_isnoneornil(state, index)) return;
-    if (!lua_istable(state, index))
-        refuse(std::string("options must be a table, got ") + luaL_typename(state, index));
-    lua_pushnil(state);
-    while (lua_next(state, index)) {
-        if (lua_type(state, -2) != LUA_TSTRING || !each(std::string_view(lua_tostring(state, -2))))
-            refuse("unknown option " + key_name(state, -2));
-        lua_pop(state, 1);
-    }
+void adopt(SchemaNode& node, SchemaNode::Child child) {
+    measure(node, *child);
+    node.children.push_back(std::move(child));
 }
 
 double number_option(lua_State* state, std::string_view name) {
@@ -78,6 +70,27 @@ std::string_view string_option(lua_State* state, std::string_view name) {
     return {text, length};
 }
 
+/// Calls `each(name)` with the value on top for every member of the options at `index`, if any, but
+/// for the description, which all have.
+template <typename Each>
+void for_options(lua_State* state, SchemaNode& node, int index, Each&& each) {
+    if (lua_isnoneornil(state, index)) return;
+    if (!lua_istable(state, index))
+        refuse(std::string("options must be a table, got ") + luaL_typename(state, index));
+    lua_pushnil(state);
+    while (lua_next(state, index)) {
+        const std::string_view name =
+            lua_type(state, -2) == LUA_TSTRING ? lua_tostring(state, -2) : "";
+        if (name == "description") node.description = string_option(state, name);
+        else if (name.empty() || !each(name)) refuse("unknown option " + key_name(state, -2));
+        lua_pop(state, 1);
+    }
+}
+
+void no_options(lua_State* state, SchemaNode& node, int index) {
+    for_options(state, node, index, [](std::string_view) { return false; });
+}
+
 bool range_option(lua_State* state, SchemaNode& node, std::string_view name) {
     if (name == "min") node.min = number_option(state, name);
     else if (name == "max") node.max = number_option(state, name);
@@ -93,13 +106,13 @@ void check_range(const SchemaNode& node, bool counts) {
 }
 
 void build_ranged(lua_State* state, SchemaNode& node, int options, bool counts) {
-    for_options(state, options,
+    for_options(state, node, options,
                 [&](std::string_view name) { return range_option(state, node, name); });
     check_range(node, counts);
 }
 
 void build_string(lua_State* state, SchemaNode& node) {
-    for_options(state, 1, [&](std::string_view name) {
+    for_options(state, node, 1, [&](std::string_view name) {
         if (name == "pattern") {
             node.pattern = string_option(state, name);
             std::string_view pattern = node.pattern;
@@ -123,6 +136,17 @@ void build_string(lua_State* state, SchemaNode& node) {
     check_range(node, true);
 }
 
+/// What is no field among an object's: the value on top is none that a field could have.
+bool object_option(lua_State* state, SchemaNode& node, std::string_view name) {
+    if (name == "additional" && lua_isboolean(state, -1)) {
+        node.additional = lua_toboolean(state, -1);
+        return true;
+    }
+    if (name != "description" || lua_type(state, -1) != LUA_TSTRING) return false;
+    node.description = string_option(state, name);
+    return true;
+}
+
 void build_object(lua_State* state, SchemaNode& node) {
     if (!lua_istable(state, 1))
         refuse(std::string("a table of fields expected, got ") + luaL_typename(state, 1));
@@ -132,16 +156,17 @@ void build_object(lua_State* state, SchemaNode& node) {
             refuse("a field's name must be a string, got " + key_name(state, -2));
         std::size_t length = 0;
         const char* name = lua_tolstring(state, -2, &length);
-        auto schema = child_at(state, -1, "field " + key_name(state, -2));
-        node.depth = std::max(node.depth, schema->depth + 1);
-        if (node.depth > kMaxJsonDepth) refuse("nested deeper than 64 levels");
-        node.fields.push_back({std::string(name, length), std::move(schema)});
+        if (!object_option(state, node, {name, length})) {
+            auto schema = child_at(state, -1, "field " + key_name(state, -2));
+            measure(node, *schema);
+            node.fields.push_back({std::string(name, length), std::move(schema)});
+        }
         lua_pop(state, 1);
     }
     // Lua's order differs from run to run; messages and written types should not.
     std::sort(node.fields.begin(), node.fields.end(),
               [](const auto& left, const auto& right) { return left.name < right.name; });
-    for_options(state, 2, [&](std::string_view name) {
+    for_options(state, node, 2, [&](std::string_view name) {
         if (name != "additional") return false;
         if (!lua_isboolean(state, -1)) refuse("option 'additional' must be true or false");
         node.additional = lua_toboolean(state, -1);
@@ -192,19 +217,16 @@ void build_default(lua_State* state, SchemaNode& node) {
 }
 
 void build(lua_State* state, SchemaNode& node) {
-    const auto no_options = [&](int index) {
-        for_options(state, index, [](std::string_view) { return false; });
-    };
     switch (node.kind) {
         case Kind::any:
-        case Kind::boolean: no_options(1); break;
+        case Kind::boolean: no_options(state, node, 1); break;
         case Kind::number:
         case Kind::integer: build_ranged(state, node, 1, false); break;
         case Kind::binary: build_ranged(state, node, 1, true); break;
         case Kind::string: build_string(state, node); break;
         case Kind::enumeration:
             build_enum(state, node);
-            no_options(2);
+            no_options(state, node, 2);
             break;
         case Kind::object: build_object(state, node); break;
         case Kind::array:
@@ -215,15 +237,18 @@ void build(lua_State* state, SchemaNode& node) {
             for_list(state, "schemas", [&](std::size_t i) {
                 adopt(node, child_at(state, -1, "alternative " + std::to_string(i)));
             });
-            no_options(2);
+            no_options(state, node, 2);
             break;
         case Kind::map:
         case Kind::optional:
         case Kind::nullable:
             adopt(node, child_at(state, 1, "the first argument"));
-            no_options(2);
+            no_options(state, node, 2);
             break;
-        case Kind::with_default: build_default(state, node); break;
+        case Kind::with_default:
+            build_default(state, node);
+            no_options(state, node, 3);
+            break;
     }
 }
 
@@ -252,6 +277,7 @@ struct Held {
 /// Roughly what a node keeps outside of Lua, its children apart.
 std::size_t weight(const SchemaNode& node) {
     std::size_t bytes = sizeof node + node.pattern.size() + node.default_json.size() +
+                        node.name.size() + node.description.size() +
                         node.children.size() * sizeof(SchemaNode::Child) +
                         node.constants.size() * sizeof(SchemaNode::Constant);
     for (const auto& constant : node.constants)
@@ -260,26 +286,26 @@ std::size_t weight(const SchemaNode& node) {
     return bytes;
 }
 
-/// Every constructor; upvalue: its Kind.
-int construct(lua_State* state) {
+/// Makes the node of what is at 1 to 3 by `build(node)` and leaves it as a schema; raises what is
+/// wrong with it.
+template <typename Build>
+int make_schema(lua_State* state, const char* constructor, Build&& build) {
     luaL_checkstack(state, 16, "schema");
-    const auto kind = static_cast<Kind>(lua_tointeger(state, lua_upvalueindex(1)));
     // Made before the tree is, so that nothing but this userdata owns it when an error is raised.
-    lua_settop(state, 2);
+    lua_settop(state, 3);
     auto* held = ::new (lua_newuserdata(state, sizeof(Held))) Held();
     lua_rawgeti(state, LUA_REGISTRYINDEX, kSchemaMetatableKey);
     lua_setmetatable(state, -2);
     bool good = false;
     {
         auto node = std::make_shared<SchemaNode>();
-        node->kind = kind;
         try {
-            build(state, *node);
+            build(*node);
             held->node = std::move(node);
             good = true;
         } catch (const BadSchema& bad) {
             luaL_where(state, 1);
-            lua_pushfstring(state, "schema.%s: %s", constructor_name(kind), bad.message.c_str());
+            lua_pushfstring(state, "schema.%s: %s", constructor, bad.message.c_str());
             lua_concat(state, 2);
         }
     }
@@ -287,7 +313,67 @@ int construct(lua_State* state) {
     const std::size_t bytes = weight(*held->node);
     Vm::of(state).charge(state, bytes);
     held->charged = bytes;
-    lua_settop(state, 3);
+    lua_settop(state, 4);
+    return 1;
+}
+
+/// Every constructor; upvalue: its Kind.
+int construct(lua_State* state) {
+    const auto kind = static_cast<Kind>(lua_tointeger(state, lua_upvalueindex(1)));
+    return make_schema(state, constructor_name(kind), [&](SchemaNode& node) {
+        node.kind = kind;
+        build(state, node);
+    });
+}
+
+/// A name is a type's in what `moonwire types` writes.
+void check_name(std::string_view name) {
+    const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+    const auto is_letter = [&](char c) {
+        return is_upper(c) || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    if (name.empty() || name.size() > 64 || !is_upper(name[0]) ||
+        !std::all_of(name.begin(), name.end(), is_letter))
+        refuse("a name has a capital letter, then letters, digits and _ (at most 64), got '" +
+               std::string(name.substr(0, 80)) + "'");
+}
+
+void build_named(lua_State* state, SchemaNode& node) {
+    if (lua_type(state, 1) != LUA_TSTRING)
+        refuse(std::string("the first argument must be a name, got ") + luaL_typename(state, 1));
+    check_name(lua_tostring(state, 1));
+    const auto named = child_at(state, 2, "the second argument");
+    if (named->kind == Kind::optional || named->kind == Kind::with_default)
+        refuse(std::string("name the schema inside of schema.") + constructor_name(named->kind));
+    node = *named;
+    node.name = lua_tostring(state, 1);
+    no_options(state, node, 3);
+}
+
+/// schema.named("Ride", S [, {description=}]). Upvalues: name -> schema, and name -> where it was
+/// made, of all that the module named.
+int name_schema(lua_State* state) {
+    make_schema(state, "named", [&](SchemaNode& node) { build_named(state, node); });
+    lua_pushvalue(state, 1);
+    lua_rawget(state, lua_upvalueindex(1));
+    if (lua_isnil(state, -1)) {
+        lua_pushvalue(state, 1);
+        lua_pushvalue(state, 4);
+        lua_rawset(state, lua_upvalueindex(1));
+        lua_pushvalue(state, 1);
+        luaL_where(state, 1);  // "file:line: ", or nothing in a tail call
+        if (const std::size_t length = lua_objlen(state, -1); length > 2) {
+            lua_pushlstring(state, lua_tostring(state, -1), length - 2);
+            lua_replace(state, -2);
+        }
+        lua_rawset(state, lua_upvalueindex(2));
+    } else if (!same_schema(*to_schema(state, -1), *to_schema(state, 4))) {
+        lua_pushvalue(state, 1);
+        lua_rawget(state, lua_upvalueindex(2));
+        return luaL_error(state, "schema.named: '%s' is another schema already, made at %s",
+                          lua_tostring(state, 1), lua_tostring(state, -1));
+    }
+    lua_settop(state, 4);
     return 1;
 }
 
@@ -304,18 +390,19 @@ int to_text(lua_State* state) {
     return 1;
 }
 
-/// schema.check(S, value) -> value, or nil and {path, message, rule}: for handlers that answer a
-/// bad payload in their own way.
+/// schema.check(S, value) -> value, or nil and {path, message, rule, expected, got}: for handlers
+/// that answer a bad payload in their own way.
 int check(lua_State* state) {
     if (!is_schema(state, 1)) luaL_argerror(state, 1, "a schema expected");
     lua_settop(state, 2);
     const std::optional<SchemaError> error = check_schema(state, 1, 2);
     if (!error) return 1;
     lua_pushnil(state);
-    lua_createtable(state, 0, 3);
+    lua_createtable(state, 0, 5);
     for (const auto& [name, text] :
          {std::pair("path", &error->path), std::pair("message", &error->message),
-          std::pair("rule", &error->rule)}) {
+          std::pair("rule", &error->rule), std::pair("expected", &error->expected),
+          std::pair("got", &error->got)}) {
         lua_pushlstring(state, text->data(), text->size());
         lua_setfield(state, -2, name);
     }
@@ -336,9 +423,13 @@ void push_schema_module(lua_State* state) {
         lua_setfield(state, -2, "__metatable");
         lua_rawseti(state, LUA_REGISTRYINDEX, kSchemaMetatableKey);
     }
-    lua_createtable(state, 0, static_cast<int>(std::size(kConstructors)) + 1);
+    lua_createtable(state, 0, static_cast<int>(std::size(kConstructors)) + 2);
     lua_pushcfunction(state, check);
     lua_setfield(state, -2, "check");
+    lua_newtable(state);
+    lua_newtable(state);
+    lua_pushcclosure(state, name_schema, 2);
+    lua_setfield(state, -2, "named");
     for (const auto& constructor : kConstructors) {
         lua_pushinteger(state, static_cast<int>(constructor.kind));
         lua_pushcclosure(state, construct, 1);
@@ -354,5 +445,22 @@ SchemaNode::Child to_schema(lua_State* state, int index) {
 }
 
 bool is_schema(lua_State* state, int index) { return to_schema(state, index) != nullptr; }
+
+bool same_schema(const SchemaNode& left, const SchemaNode& right) {
+    if (&left == &right) return true;
+    const auto same_child = [](const SchemaNode::Child& a, const SchemaNode::Child& b) {
+        return same_schema(*a, *b);
+    };
+    const auto same_field = [](const SchemaNode::Field& a, const SchemaNode::Field& b) {
+        return a.name == b.name && same_schema(*a.schema, *b.schema);
+    };
+    return left.kind == right.kind && left.size == right.size && left.min == right.min &&
+           left.max == right.max && left.pattern == right.pattern && left.format == right.format &&
+           left.name == right.name && left.description == right.description &&
+           left.constants == right.constants && left.additional == right.additional &&
+           left.default_json == right.default_json &&
+           std::ranges::equal(left.fields, right.fields, same_field) &&
+           std::ranges::equal(left.children, right.children, same_child);
+}
 
 }  // namespace moonwire::script

@@ -16,6 +16,9 @@ namespace moonwire::script {
 
 enum class SchemaFormat { none, date_time, uuid, email, uri };
 
+/// A schema's nodes, those that it shares counted each time: bounds every walk over one.
+inline constexpr std::size_t kMaxSchemaSize = 100'000;
+
 /// One node of a schema, immutable once built: what check_schema walks, and what client types are
 /// written from. Shared by the schemas that use it; any thread.
 struct SchemaNode {
@@ -43,7 +46,11 @@ struct SchemaNode {
     };
 
     Kind kind = Kind::any;
-    int depth = 1;  // of the tree from here, at most kMaxJsonDepth
+    int depth = 1;         // of the tree from here, at most kMaxJsonDepth
+    std::size_t size = 1;  // of its nodes, at most kMaxSchemaSize
+
+    std::string name;         // of schema.named; empty: none
+    std::string description;  // for the documentation
 
     std::optional<double> min, max;            // value, characters, bytes or elements
     std::string pattern;                       // string: a Lua pattern, empty is none
@@ -63,7 +70,13 @@ bool matches_format(SchemaFormat format, std::string_view text);
 /// The tree of the schema at `index`, null if that is no schema.
 SchemaNode::Child to_schema(lua_State* state, int index);
 
+/// Whether two trees accept the same and say the same.
+bool same_schema(const SchemaNode& left, const SchemaNode& right);
+
 /// check_schema for a tree, from inside a protected call; `value_index` is absolute.
 std::optional<SchemaError> check_node(lua_State* state, const SchemaNode& node, int value_index);
+
+/// Whether the value at `value_index` holds, which is left as it is. Never raises a Lua error.
+std::optional<SchemaError> test_node(lua_State* state, const SchemaNode& node, int value_index);
 
 }  // namespace moonwire::script
