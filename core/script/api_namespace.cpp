@@ -74,19 +74,20 @@ int add_to(lua_State* state, const char* call, std::vector<int> Generation::*lis
     return 0;
 }
 
-/// Leaves the array of the schemas at 3 (one, or a list) on top; returns whether it was a list.
-bool push_schemas(lua_State* state) {
+/// Leaves the array of the schemas at `index` (one, or a list) on top; returns whether it was a
+/// list.
+bool push_schemas(lua_State* state, int index) {
     lua_newtable(state);
-    if (is_schema(state, 3)) {
-        lua_pushvalue(state, 3);
+    if (is_schema(state, index)) {
+        lua_pushvalue(state, index);
         lua_rawseti(state, -2, 1);
         return false;
     }
-    luaL_argcheck(state, lua_istable(state, 3), 3, "a schema, or a list of schemas, expected");
-    const auto count = static_cast<int>(lua_objlen(state, 3));
+    luaL_argcheck(state, lua_istable(state, index), 3, "a schema, or a list of schemas, expected");
+    const auto count = static_cast<int>(lua_objlen(state, index));
     luaL_argcheck(state, count > 0, 3, "a schema, or a list of schemas, expected");
     for (int i = 1; i <= count; ++i) {
-        lua_rawgeti(state, 3, i);
+        lua_rawgeti(state, index, i);
         luaL_argcheck(state, is_schema(state, lua_gettop(state)), 3,
                       "the list must hold schemas only");
         lua_rawseti(state, -2, i);
@@ -101,12 +102,32 @@ int ns_on(lua_State* state) {
     EventHandler& handler =
         register_named(state, generation, generation.events, checked ? 4 : 3, true, "handler");
     if (!checked) return 0;
-    handler.listed = push_schemas(state);
+    handler.listed = push_schemas(state, 3);
     lua_pushvalue(state, -1);
     handler.schemas = generation.keep(state);
     lua_pushboolean(state, handler.listed);
     lua_pushcclosure(state, lua_check_arguments, 2);
     handler.checker = generation.keep(state);
+    return 0;
+}
+
+int ns_relay(lua_State* state) {
+    Generation& generation = registering(state, "relay");
+    const std::string name(check_name(state, true));
+    refuse_second(state, generation.events, name, "handler");
+    lua_settop(state, 3);
+    Relay relay = read_relay(state, 3);
+    if (relay.rate) relay.rate_index = generation.relay_rates++;
+    EventHandler handler;
+    handler.position = caller_position(state);
+    if (lua_istable(state, 3)) lua_getfield(state, 3, "schema");
+    else lua_pushnil(state);
+    if (!lua_isnil(state, 4)) {
+        handler.listed = push_schemas(state, 4);
+        handler.schemas = generation.keep(state);
+    }
+    handler.relay = std::make_shared<const Relay>(std::move(relay));
+    generation.events[name] = std::move(handler);
     return 0;
 }
 
@@ -129,7 +150,7 @@ int ns_emits(lua_State* state) {
         return luaL_error(state, "a second declaration of '%s' (the first is at %s)", name.c_str(),
                           generation.declarations[name].position.c_str());
     lua_settop(state, 3);
-    push_schemas(state);
+    push_schemas(state, 3);
     generation.declarations[name] = {generation.keep(state), caller_position(state)};
     return 0;
 }
@@ -192,6 +213,7 @@ void register_namespaces(lua_State* state) {
                                 {"use_event", ns_use_event},
                                 {"emits", ns_emits},
                                 {"on_server", ns_on_server},
+                                {"relay", ns_relay},
                                 {"serve", ns_serve},
                                 {"on_reload", ns_on_reload},
                                 {nullptr, nullptr}};

@@ -3,7 +3,6 @@
 #include <lua.hpp>
 
 #include "core/base/json_text.hpp"
-#include "core/script/failure.hpp"
 #include "core/script/lua_tools.hpp"
 #include "core/script/schema.hpp"
 
@@ -18,9 +17,15 @@ std::string client_path(const std::string& path, bool listed, int argument) {
 
 }  // namespace
 
-std::string InvalidArgument::data_json() const {
-    return "{\"path\":" + json_string(path) + ",\"rule\":" + json_string(rule) +
-           ",\"expected\":" + json_string(expected) + ",\"got\":" + json_string(got) + "}";
+Failure InvalidArgument::failure() const {
+    Failure failure;
+    failure.is_bug = false;
+    failure.code = "invalid";
+    failure.message = text();
+    failure.data_json = "{\"path\":" + json_string(path) + ",\"rule\":" + json_string(rule) +
+                        ",\"expected\":" + json_string(expected) +
+                        ",\"got\":" + json_string(got) + "}";
+    return failure;
 }
 
 std::optional<InvalidArgument> check_arguments(lua_State* state, int schemas, bool listed,

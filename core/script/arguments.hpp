@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-struct lua_State;
+#include "core/script/failure.hpp"
 
 namespace moonwire::script {
 
@@ -13,8 +13,8 @@ struct InvalidArgument {
     std::string message, rule, expected, got;
 
     /// As the client sees it: a fail("invalid", "path: message", {path, rule, expected, got}).
+    Failure failure() const;
     std::string text() const { return path + ": " + message; }
-    std::string data_json() const;
 };
 
 /// Checks the arguments from `first` to the top against the array of schemas at `schemas` (an index

@@ -35,7 +35,7 @@ public:
         for (const LintApp& app : apps_)
             for (Problem& each : lint_app(app, namespaces_, api_)) add(std::move(each));
         for (const auto& [name, nsp] : namespaces_)
-            for (Problem& each : lint_events(nsp)) add(std::move(each));
+            for (Problem& each : lint_events(nsp, namespaces_)) add(std::move(each));
         std::stable_sort(problems_.begin(), problems_.end(), [](const auto& a, const auto& b) {
             return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
         });
@@ -127,6 +127,9 @@ private:
                 errors.push_back(*std::move(conflict));
             routes_.replace(sources.name, std::move(generation.routes));
             nsp.events = names_of(generation.events);
+            for (const auto& [event, handler] : generation.events)
+                if (handler.relay && !handler.relay->to_namespace.empty())
+                    nsp.relayed_to[handler.relay->to_namespace] = handler.position;
             nsp.services = names_of(generation.services);
             nsp.server_events = names_of(generation.server_events);
             nsp.declarations = names_of(generation.declarations);

@@ -10,6 +10,7 @@
 
 #include "core/script/app_files.hpp"
 #include "core/script/lua_tools.hpp"
+#include "core/script/relay.hpp"
 #include "core/script/routes.hpp"
 #include "core/script/runtime.hpp"
 #include "core/script/timers.hpp"
@@ -24,6 +25,7 @@ struct Registered {
 
 /// An inbound event's handler with its schemas.
 struct EventHandler : Registered {
+    std::shared_ptr<const Relay> relay;  // instead of a function
     int schemas = 0;      // slot of a Lua array, one an argument; 0: none
     bool listed = false;  // they were given as a list
     int checker = 0;      // slot of the function that applies them
@@ -92,6 +94,7 @@ public:
     Chained middleware, any, event_middleware, migrations, request_hooks;
     std::vector<int> connects, disconnectings, disconnects, expirations;
     std::vector<Route> routes;
+    std::size_t relay_rates = 0;  // relays with a rate
     std::vector<int> spawns;
 
     // While loading.

@@ -69,6 +69,7 @@ struct ScriptStats {
     std::string name;
     std::uint64_t generation = 0;
     std::uint64_t handlers_run = 0, handlers_failed = 0, coroutines = 0;
+    std::uint64_t relayed = 0, relays_limited = 0;  // by ns:relay; over their rate
     double handler_seconds = 0, handler_seconds_max = 0;
     std::size_t memory_bytes = 0;
 };

@@ -3,6 +3,7 @@
 #include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -147,6 +148,60 @@ private:
         --depth_;
         return true;
     }
+};
+
+/// Asks the same, and notes the fields of pick_fields.
+class FieldPicker : public Reading,
+                    public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, FieldPicker> {
+public:
+    FieldPicker(std::string_view text, Scratch& scratch, std::span<const std::string> names,
+                std::span<std::optional<std::string>> values)
+        : Reading(text, scratch), names_(names), values_(values) {}
+
+    bool Null() { return value({}); }
+    bool Bool(bool) { return value({}); }
+    bool RawNumber(const char* text, rapidjson::SizeType length, bool) {
+        const std::string_view digits(text, length);
+        double ignored = 0;
+        bool exact = false;
+        const bool whole = digits.find_first_not_of("-0123456789") == digits.npos;
+        return number(digits, ignored, exact) && value(whole ? digits : std::string_view());
+    }
+    bool String(const char* text, rapidjson::SizeType length, bool) {
+        return is_text(text, length) && value({text, length});
+    }
+    bool Key(const char* text, rapidjson::SizeType length, bool) {
+        field_ = values_.size();
+        if (depth_ == 2 && element_ == 1)
+            field_ = static_cast<std::size_t>(
+                std::find(names_.begin(), names_.end(), std::string_view(text, length)) -
+                names_.begin());
+        return is_text(text, length);
+    }
+    bool StartObject() { return value({}) && enter(); }
+    bool EndObject(rapidjson::SizeType) { return leave(); }
+    bool StartArray() { return value({}) && enter(); }
+    bool EndArray(rapidjson::SizeType) { return leave(); }
+
+private:
+    /// A value begins; `text` has no data if it can't be a field's.
+    bool value(std::string_view text) {
+        if (depth_ == 1) ++element_;
+        if (depth_ == 2 && element_ == 1 && field_ < values_.size()) {
+            values_[field_].reset();  // of two fields with one name the last counts
+            if (text.data()) values_[field_] = text;
+        }
+        return true;
+    }
+    bool leave() {
+        --depth_;
+        return true;
+    }
+
+    const std::span<const std::string> names_;
+    const std::span<std::optional<std::string>> values_;
+    std::size_t field_ = 0;
+    int element_ = -1;
 };
 
 /// Builds the values on the Lua stack. A container's values wait there, so that its table is made
@@ -358,6 +413,15 @@ Result<void> decode_json(lua_State* state, std::string_view json,
 Result<int> decode_json_array(lua_State* state, std::string_view json,
                               std::span<const SharedBytes> attachments, int skip) {
     return decode(state, json, attachments, true, skip);
+}
+
+bool pick_fields(std::string_view json, std::span<const std::string> names,
+                 std::span<std::optional<std::string>> values) {
+    if (names.empty()) return is_valid_json(json);
+    if (valid_utf8_prefix(json) != json.size()) return false;
+    Scratch scratch(json);
+    FieldPicker picker(json, scratch, names, values);
+    return picker.run(picker).has_value();
 }
 
 bool is_valid_json(std::string_view json) {

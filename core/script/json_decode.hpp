@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "core/base/bytes.hpp"
@@ -29,5 +31,11 @@ Result<int> decode_json_array(lua_State* state, std::string_view json,
 
 /// Whether `json` is one valid JSON text of acceptable depth.
 bool is_valid_json(std::string_view json);
+
+/// The same; of the second element of an array (an event's first argument), if that is an object, it
+/// also reads the fields with these names into `values`, in this order: strings, and whole numbers
+/// as they are written. Other values, and what is missing, are nothing.
+bool pick_fields(std::string_view json, std::span<const std::string> names,
+                 std::span<std::optional<std::string>> values);
 
 }  // namespace moonwire::script

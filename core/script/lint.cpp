@@ -169,7 +169,7 @@ private:
 
     void lint_names() {
         for (const auto& each : file_->facts.namespaces) {
-            if (is_served(each.name)) continue;
+            if (is_served(each.name, namespaces_)) continue;
             warn(each.at, "no script here serves namespace '" + each.name + "'" +
                               suggest(each.name, namespaces_));
         }
@@ -192,17 +192,6 @@ private:
         warn(use.at, "namespace '" + use.nsp + "' " + lacks + use.name + "'" +
                          suggest(use.name, nsp->*offers));
     }
-    bool is_served(std::string_view name) const {
-        if (namespaces_.contains(name)) return true;
-        for (const auto& [family, nsp] : namespaces_) {
-            if (family.find("/:") == std::string::npos) continue;
-            std::string error;
-            if (const auto pattern = RoutePattern::parse(family, error); pattern && pattern->match(name))
-                return true;
-        }
-        return false;
-    }
-
     /// From the namespaces' files, through what modules require in turn.
     void find_unused_modules() {
         std::map<std::string, const LintFile*, std::less<>> by_path;
@@ -245,6 +234,16 @@ private:
     std::vector<Problem> problems_;
 };
 
+/// `position` is "file:line".
+Problem warning_at(const std::string& position, std::string message) {
+    Problem problem{position, 0, 0, true, std::move(message)};
+    const std::size_t colon = position.rfind(':');
+    if (colon == std::string::npos) return problem;
+    problem.file.resize(colon);
+    std::from_chars(position.data() + colon + 1, position.data() + position.size(), problem.line);
+    return problem;
+}
+
 }  // namespace
 
 std::vector<Problem> lint_app(const LintApp& app, const LintNamespaces& namespaces,
@@ -252,7 +251,18 @@ std::vector<Problem> lint_app(const LintApp& app, const LintNamespaces& namespac
     return Linter(app, namespaces, api).lint();
 }
 
-std::vector<Problem> lint_events(const LintNamespace& nsp) {
+bool is_served(std::string_view name, const LintNamespaces& namespaces) {
+    if (namespaces.contains(name)) return true;
+    for (const auto& [family, nsp] : namespaces) {
+        if (family.find("/:") == std::string::npos) continue;
+        std::string error;
+        const auto pattern = RoutePattern::parse(family, error);
+        if (pattern && pattern->match(name)) return true;
+    }
+    return false;
+}
+
+std::vector<Problem> lint_events(const LintNamespace& nsp, const LintNamespaces& namespaces) {
     std::vector<Problem> problems;
     for (const auto& [event, position] : nsp.events) {
         if (nsp.declarations.contains(event)) continue;
@@ -263,19 +273,16 @@ std::vector<Problem> lint_events(const LintNamespace& nsp) {
                        (names == &nsp.declarations || other.first < event);
             });
             if (near == names->end()) continue;
-            Problem problem{position, 0, 0, true, ""};
-            const std::size_t colon = position.rfind(':');
-            if (colon != std::string::npos) {
-                problem.file.resize(colon);
-                std::from_chars(position.data() + colon + 1, position.data() + position.size(),
-                                problem.line);
-            }
-            problem.message = "the handler's event '" + event + "' looks like a slip of '" +
-                              near->first + "' (" + near->second + ")";
-            problems.push_back(std::move(problem));
+            problems.push_back(warning_at(position, "the handler's event '" + event +
+                                                        "' looks like a slip of '" + near->first +
+                                                        "' (" + near->second + ")"));
             break;
         }
     }
+    for (const auto& [name, position] : nsp.relayed_to)
+        if (!is_served(name, namespaces))
+            problems.push_back(warning_at(position, "no script here serves namespace '" + name +
+                                                        "'" + suggest(name, namespaces)));
     return problems;
 }
 

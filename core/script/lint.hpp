@@ -22,6 +22,7 @@ struct LintFile {
 struct LintNamespace {
     using Names = std::map<std::string, std::string, std::less<>>;
     bool loaded = false;  // without an error; else the rest is incomplete
+    Names relayed_to;  // namespaces
     Names events, services, server_events, declarations;
     std::set<std::string, std::less<>> globals;
 };
@@ -39,7 +40,11 @@ struct LintApp {
 std::vector<Problem> lint_app(const LintApp& app, const LintNamespaces& namespaces,
                               const ApiNames& api);
 
-/// Handlers whose event looks like a slip of one that is declared or handled beside it.
-std::vector<Problem> lint_events(const LintNamespace& nsp);
+/// Whether the name is a namespace here, or of a family here.
+bool is_served(std::string_view name, const LintNamespaces& namespaces);
+
+/// Handlers whose event looks like a slip of one that is declared or handled beside it,
+/// and relays to namespaces that are not there.
+std::vector<Problem> lint_events(const LintNamespace& nsp, const LintNamespaces& namespaces);
 
 }  // namespace moonwire::script

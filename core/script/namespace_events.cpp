@@ -139,6 +139,9 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
     const EventHandler* handler = found == generation->events.end() ? nullptr : &found->second;
     const bool listened = generation->any.count > 0 || generation->event_middleware.count > 0;
     if (!handler && !listened) return is_valid_json(payload.json);
+    const bool relayed = handler && handler->relay;
+    if (relayed && !listened)
+        return run_relay(*handler, found->first, generation, socket, payload, acknowledgement);
     if (scheduler().live() >= scheduler().max_tasks()) {
         if (!is_valid_json(payload.json)) return false;
         acknowledgement.fail(busy_failure().client_json());
@@ -157,7 +160,7 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
             }
             if (handler && handler->checker != 0) generation->push(state, handler->checker);
             else lua_pushnil(state);
-            if (handler) generation->push(state, handler->slot);
+            if (handler && !relayed) generation->push(state, handler->slot);
             else lua_pushnil(state);
         } else {
             generation->push(state, handler->slot);
@@ -185,7 +188,17 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
     // A view of the generation's own name: what the client called an unknown event is not logged.
     const std::string_view name = handler ? std::string_view(found->first) : "(any)";
     Scheduler::Task* task = scheduler().open({generation, TaskKind::foreground, {}}, push, &error);
-    if (task) {
+    if (task && relayed) {
+        // What listens may wait, so the event's bytes are kept.
+        scheduler().set_done(
+            *task, [this, generation, handler, name, socket, owned = socketio::OwnedPayload(payload),
+                    acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
+                if (outcome.ok)
+                    run_relay(*handler, name, generation, socket, owned.view(), acknowledgement);
+                else finish_event(outcome, name, generation, acknowledgement);
+            });
+        scheduler().run(*task);
+    } else if (task) {
         scheduler().set_done(
             *task, [this, generation, name,
                     acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
@@ -193,12 +206,7 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
             });
         scheduler().run(*task);
     } else if (invalid) {
-        Failure failure;
-        failure.is_bug = false;
-        failure.code = "invalid";
-        failure.message = invalid->text();
-        failure.data_json = invalid->data_json();
-        acknowledgement.fail(failure.client_json());
+        acknowledgement.fail(invalid->failure().client_json());
     } else if (unreadable && (!payload.attachments.empty() || !is_valid_json(payload.json))) {
         return false;  // with attachments, a placeholder may be what is wrong
     } else {

@@ -61,6 +61,8 @@ ScriptStats NamespaceVm::stats() const {
     stats.coroutines = stats_.live.get();
     stats.handler_seconds = static_cast<double>(stats_.run_nanoseconds.get()) * 1e-9;
     stats.handler_seconds_max = static_cast<double>(stats_.longest_nanoseconds.get()) * 1e-9;
+    stats.relayed = relay_stats_.relayed.get();
+    stats.relays_limited = relay_stats_.limited.get();
     stats.memory_bytes = stats_.memory_bytes.get();
     return stats;
 }

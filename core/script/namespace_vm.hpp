@@ -122,6 +122,14 @@ private:
     void finish_event(Outcome& outcome, std::string_view event,
                       const std::shared_ptr<Generation>& generation,
                       socketio::Acknowledgement& acknowledgement);
+    /// As on_event, for an event that is relayed.
+    bool run_relay(const EventHandler& handler, std::string_view event,
+                   const std::shared_ptr<Generation>& generation,
+                   const socketio::SocketPtr& socket, socketio::Payload payload,
+                   socketio::Acknowledgement& acknowledgement);
+    /// False if there is no such namespace.
+    bool broadcast_in(const std::string& name, const socketio::Target& target,
+                      socketio::Payload payload, engineio::SendOptions options);
     void run_service(const std::string& function, const socketio::OwnedPayload& arguments,
                      Once<Served> reply);
     void run_route(RouteCall call, Once<RouteResponse> respond);
@@ -133,6 +141,9 @@ private:
     Directory& directory_;
     const VmLimits limits_;
     SchedulerStats stats_;
+    struct {
+        Counter relayed, limited;
+    } relay_stats_;
     Counter generation_number_;
     mutable std::weak_ptr<socketio::Namespace> own_;
     std::unique_ptr<Runtime> runtime_;  // null once shut

@@ -125,9 +125,7 @@ Failure check_body(lua_State* state, const Generation& generation, int slot) {
     Failure failure;
     failure.is_bug = false;
     if (const auto invalid = check_arguments(state, request + 1, false, request + 2)) {
-        failure.code = "invalid";
-        failure.message = invalid->text();
-        failure.data_json = invalid->data_json();
+        failure = invalid->failure();
     } else {
         lua_setfield(state, request, "json");
     }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/script/lua_tools.hpp"
+#include "core/script/relay.hpp"
 #include "core/socketio/namespace.hpp"
 
 namespace moonwire::script {
@@ -46,6 +47,9 @@ public:
     const std::string auth_json;
     int object = LUA_NOREF;  // in the registry
     bool admitted = false;   // middleware is done
+    // What is left of the rates of the generation's relays.
+    std::uint64_t relay_generation = 0;
+    std::vector<RateBucket> relay_rates;
 };
 
 /// Before the first handler sees the socket.

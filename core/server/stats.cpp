@@ -122,6 +122,8 @@ std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
         member(out, "handler_seconds_mean",
                stats.handlers_run ? stats.handler_seconds / double(stats.handlers_run) : 0.0);
         member(out, "coroutines", stats.coroutines);
+        member(out, "relayed", stats.relayed);
+        member(out, "relays_limited", stats.relays_limited);
         member(out, "memory_bytes", std::uint64_t{stats.memory_bytes});
         out.EndObject();
     }

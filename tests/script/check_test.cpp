@@ -131,10 +131,14 @@ ns:on('e', function()
   namespace_of('/other'):server_emit('restok')
   namespace_of('/tenant/acme'):emit('x')
   namespace_of('/othr'):emit('x')
-end))") == Lines{"w app/main.lua:4:3: namespace '/other' serves no 'cuont'; did you mean 'count'?",
+end)
+ns:relay('r', { to_namespace = '/othr' })
+ns:relay('s', { to_namespace = '/tenant/acme' }))") == Lines{"w app/main.lua:4:3: namespace '/other' serves no 'cuont'; did you mean 'count'?",
                  "w app/main.lua:6:26: namespace '/other' has no on_server for 'restok'; did you "
                  "mean 'restock'?",
                  "w app/main.lua:8:3: no script here serves namespace '/othr'; did you mean "
+                 "'/other'?",
+                 "w app/main.lua:10:0: no script here serves namespace '/othr'; did you mean "
                  "'/other'?"});
 }
 

@@ -1,0 +1,169 @@
+// NamespaceVm's events that need no code: `ns:relay`.
+#include <algorithm>
+
+#include "core/script/api.hpp"
+#include "core/script/arguments.hpp"
+#include "core/script/json_decode.hpp"
+#include "core/script/namespace_vm.hpp"
+#include "core/script/relay.hpp"
+#include "core/script/script_socket.hpp"
+#include "core/script/tasks.hpp"
+
+namespace moonwire::script {
+namespace {
+
+Failure refusal(const char* code, std::string message) {
+    Failure failure;
+    failure.is_bug = false;
+    failure.code = code;
+    failure.message = std::move(message);
+    return failure;
+}
+
+bool is_among(const std::vector<std::string>& roles, std::string_view role) {
+    return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
+
+/// Pushes the field of the table on top, raw; nil if that is none.
+void push_field(lua_State* state, const char* name) {
+    if (!lua_istable(state, -1)) return lua_pushnil(state);
+    lua_pushstring(state, name);
+    lua_rawget(state, -2);
+}
+
+/// Whether `socket.data.user` says one of the roles: as `type`, as `role`, or in the list `roles`.
+/// Protected.
+bool has_role(lua_State* state, const socketio::SocketPtr& socket,
+              const std::vector<std::string>& roles) {
+    push_socket(state, socket);
+    if (!to_socket(state, -1)->has_data) return false;
+    lua_getfenv(state, -1);
+    push_field(state, "user");
+    const int user = lua_gettop(state);
+    for (const char* name : {"type", "role"}) {
+        lua_settop(state, user);
+        push_field(state, name);
+        if (is_among(roles, text_at(state, -1))) return true;
+    }
+    lua_settop(state, user);
+    push_field(state, "roles");
+    if (!lua_istable(state, -1)) return false;
+    const auto count = static_cast<int>(lua_objlen(state, -1));
+    for (int i = 1; i <= count; ++i) {
+        lua_rawgeti(state, -1, i);
+        if (is_among(roles, text_at(state, -1))) return true;
+        lua_pop(state, 1);
+    }
+    return false;
+}
+
+RateBucket& bucket_of(const socketio::Socket& socket, const Generation& generation,
+                      std::size_t index) {
+    auto& data = *static_cast<ScriptSocket*>(socket.data());
+    if (std::exchange(data.relay_generation, generation.number()) != generation.number())
+        data.relay_rates.clear();
+    if (data.relay_rates.size() <= index) data.relay_rates.resize(index + 1);
+    return data.relay_rates[index];
+}
+
+}  // namespace
+
+bool NamespaceVm::run_relay(const EventHandler& handler, std::string_view event,
+                            const std::shared_ptr<Generation>& generation,
+                            const socketio::SocketPtr& socket, socketio::Payload payload,
+                            socketio::Acknowledgement& acknowledgement) {
+    const Relay& relay = *handler.relay;
+    if (relay.rate &&
+        !bucket_of(*socket, *generation, relay.rate_index).take(*relay.rate, home_.now())) {
+        relay_stats_.limited.add();
+        // Nobody may be asked to listen to each of too many refusals.
+        if (acknowledgement.wanted())
+            acknowledgement.fail(refusal("rate_limited", "too many events").client_json());
+        return true;
+    }
+
+    bool allowed = true, readable = true;
+    // Attachments are looked at because a placeholder for none would end its receivers'
+    // connections.
+    const bool decoded = handler.schemas != 0 || !payload.attachments.empty();
+    std::optional<InvalidArgument> invalid;
+    std::string unreadable_why;
+    lua_State* state = runtime_->state();
+    if (!relay.roles.empty() || decoded) {
+        auto looked = Vm::protect(state, 0, [&](lua_State* L) {
+            if (!relay.roles.empty()) allowed = has_role(L, socket, relay.roles);
+            if (!decoded || !allowed) return 0;
+            lua_settop(L, 0);
+            generation->push(L, handler.schemas);
+            auto count = decode_json_array(L, payload.json, payload.attachments, 1);
+            readable = count.has_value();
+            if (!readable) unreadable_why = count.error().message;
+            else if (handler.schemas != 0) invalid = check_arguments(L, 1, handler.listed, 2);
+            return 0;
+        });
+        if (!looked) {
+            readable = false;
+            unreadable_why = looked.error().message;
+        }
+    }
+    std::vector<std::optional<std::string>> values(relay.fields.size());
+    const bool known_valid = decoded && allowed && relay.fields.empty();
+    if (!readable || !(known_valid || pick_fields(payload.json, relay.fields, values))) {
+        if (!payload.attachments.empty() || !is_valid_json(payload.json)) return false;
+        // Valid but for memory or for too many arguments: not the end of the connection.
+        Failure failure;
+        failure.message = failure.traceback = unreadable_why;
+        log_bug(*generation, "event", event, failure);
+        acknowledgement.fail(failure.client_json());
+        return true;
+    }
+    if (!allowed) {
+        acknowledgement.fail(refusal("forbidden", "not for your role").client_json());
+        return true;
+    }
+    for (std::size_t i = 0; !invalid && i < values.size(); ++i)
+        if (!values[i])
+            invalid = {handler.listed ? "$1." + relay.fields[i] : relay.fields[i],
+                       "must be a string or a whole number, for it names a room", "room",
+                       "a string or a whole number", "no such value"};
+    if (invalid) {
+        acknowledgement.fail(invalid->failure().client_json());
+        return true;
+    }
+
+    socketio::Target target;
+    for (const RoomTemplate& room : relay.rooms) target.rooms.push_back(room.name(values));
+    if (relay.except_sender) target.except.push_back(socket->id());
+    // What is appended to an event on its way goes before its last bracket.
+    payload.json = payload.json.substr(0, payload.json.rfind(']') + 1);
+    if (!relay.as.empty()) {
+        runtime_->encoded.clear();
+        rename_event(runtime_->encoded.json, payload.json, relay.as);
+        payload.json = runtime_->encoded.json;
+    }
+    if (relay.to_namespace.empty()) {
+        socket->nsp().broadcast(target, payload, relay.send);
+    } else if (!broadcast_in(relay.to_namespace, target, payload, relay.send)) {
+        acknowledgement.fail(
+            refusal("not_found", "no such namespace " + relay.to_namespace).client_json());
+        return true;
+    }
+    relay_stats_.relayed.add();
+    if (acknowledgement.wanted()) acknowledgement.reply({});
+    return true;
+}
+
+bool NamespaceVm::broadcast_in(const std::string& name, const socketio::Target& target,
+                               socketio::Payload payload, engineio::SendOptions options) {
+    std::vector<std::shared_ptr<socketio::Namespace>> all;
+    if (auto nsp = server_.find(name)) all.push_back(std::move(nsp));
+    else all = server_.members(name);
+    if (all.empty()) return directory_.find(name) != nullptr;
+    Reactor& home = all.front()->reactor();
+    home.run([all = std::move(all), target, payload = socketio::OwnedPayload(payload), options] {
+        for (const auto& nsp : all) nsp->broadcast(target, payload.view(), options);
+    });
+    return true;
+}
+
+}  // namespace moonwire::script
