@@ -62,6 +62,7 @@ void register_api(lua_State* state) {
     register_sockets(state);
     register_timers(state);
     register_prelude(state);
+    register_locks(state);
 }
 
 void install_api(lua_State* state, const std::shared_ptr<Generation>& generation) {
@@ -135,8 +136,8 @@ Duration check_seconds(lua_State* state, int index) {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
-std::string caller_position(lua_State* state) {
-    luaL_where(state, 1);
+std::string caller_position(lua_State* state, int level) {
+    luaL_where(state, level);
     std::string position(text_at(state, -1));
     lua_pop(state, 1);
     if (position.ends_with(": ")) position.resize(position.size() - 2);

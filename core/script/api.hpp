@@ -23,6 +23,7 @@ void register_namespaces(lua_State* state);
 void register_sockets(lua_State* state);
 void register_timers(lua_State* state);
 void register_prelude(lua_State* state);
+void register_locks(lua_State* state);
 void install_loading(lua_State* state);
 void install_sending(lua_State* state);
 void install_time(lua_State* state);
@@ -48,11 +49,17 @@ int find_member(lua_State* state, const char* type);
 /// Seconds at `index` as a duration; raises unless finite and not negative.
 Duration check_seconds(lua_State* state, int index);
 
-/// "file:line" of the Lua code that called the running C function.
-std::string caller_position(lua_State* state);
+/// "file:line" of the Lua code that called the running C function, or of the one `level` calls up.
+std::string caller_position(lua_State* state, int level = 1);
 
 /// What runs the lists of handlers (kPreludeKey holds them in this order).
-enum class Prelude : int { run_all = 1, run_event, gather, collect };
+enum class Prelude : int { run_all = 1, run_event, gather, collect, lock };
 void push_prelude(lua_State* state, Prelude function);
+
+// C halves of the prelude's lock().
+/// `acquire(ns, key, fn)`: waits until the running task holds the key, or returns why it can't.
+int lua_acquire(lua_State* state);
+/// `release(key, ok, ...)`: gives it back, then returns or raises the rest.
+int lua_release(lua_State* state);
 
 }  // namespace moonwire::script

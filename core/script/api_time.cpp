@@ -12,7 +12,8 @@ struct TimerObject {
     std::uint64_t id = 0;
 };
 
-int push_timer(lua_State* state, Duration delay, Duration interval) {
+/// Makes a timer of the function at 2; `call` is what the script said.
+int push_timer(lua_State* state, const Timers::Beat& beat, const char* call) {
     Generation& generation = generation_of(state);
     luaL_checktype(state, 2, LUA_TFUNCTION);
     // Code that a reload replaced runs to its end, but starts nothing new in the background.
@@ -25,18 +26,29 @@ int push_timer(lua_State* state, Duration delay, Duration interval) {
         return luaL_error(state, "too many timers (the limit is %d)",
                           static_cast<int>(owner->limits().timers));
     lua_settop(state, 2);
+    OriginPtr origin = make_origin(state, call);
     const int slot = generation.keep(state);
     auto& timer = push_object<TimerObject>(state, kTimerMetatableKey, generation.weak_from_this());
-    timer.id = generation.timers().add(slot, delay, interval);
+    timer.id = generation.timers().add(slot, beat, std::move(origin));
     return 1;
 }
 
-int lua_after(lua_State* state) { return push_timer(state, check_seconds(state, 1), {}); }
+int lua_after(lua_State* state) {
+    return push_timer(state, {.delay = check_seconds(state, 1)}, "after");
+}
 
 int lua_every(lua_State* state) {
     const Duration interval = check_seconds(state, 1);
     luaL_argcheck(state, interval > Duration::zero(), 1, "more than zero seconds expected");
-    return push_timer(state, interval, interval);
+    return push_timer(state, {.delay = interval, .interval = interval}, "every");
+}
+
+int lua_cron(lua_State* state) {
+    auto times = CronTimes::parse(check_text(state, 1));
+    if (!times)
+        return luaL_error(state, "cron '%s': %s", lua_tostring(state, 1),
+                          times.error().message.c_str());
+    return push_timer(state, {.times = *times}, "cron");
 }
 
 int cancel_timer(lua_State* state) {
@@ -57,9 +69,11 @@ int lua_spawn(lua_State* state) {
     luaL_checktype(state, 1, LUA_TFUNCTION);
     if (generation.phase() == Generation::Phase::retired) return 0;
     lua_settop(state, 1);
+    OriginPtr origin = make_origin(state, "spawn");
     const int slot = generation.keep(state);
-    if (generation.phase() == Generation::Phase::loading) generation.spawns.push_back(slot);
-    else generation.spawn(slot);
+    if (generation.phase() == Generation::Phase::loading)
+        generation.spawns.push_back({slot, std::move(origin)});
+    else generation.spawn({slot, std::move(origin)});
     return 0;
 }
 
@@ -107,10 +121,11 @@ void register_timers(lua_State* state) {
 }
 
 void install_time(lua_State* state) {
-    const luaL_Reg functions[] = {{"sleep", lua_sleep}, {"after", lua_after},
-                                  {"every", lua_every}, {"spawn", lua_spawn},
-                                  {"now", lua_now},     {"iso_time", lua_iso_time},
-                                  {"uuid", lua_uuid},   {nullptr, nullptr}};
+    const luaL_Reg functions[] = {{"sleep", lua_sleep},       {"after", lua_after},
+                                  {"every", lua_every},       {"cron", lua_cron},
+                                  {"spawn", lua_spawn},       {"now", lua_now},
+                                  {"iso_time", lua_iso_time}, {"uuid", lua_uuid},
+                                  {nullptr, nullptr}};
     install_functions(state, 1, functions);
     push_prelude(state, Prelude::gather);
     lua_setfield(state, 1, "gather");

@@ -175,6 +175,7 @@ const luaL_Reg* chain_methods() {
                                        {"leave", chain_leave},
                                        {"disconnect", chain_disconnect},
                                        {"server_emit", chain_server_emit},
+                                       {"ask", chain_ask},
                                        {nullptr, nullptr}};
     return methods;
 }

@@ -37,6 +37,8 @@ struct Chain {
 
 /// A broadcast `:call` without `:timeout` waits this long.
 inline constexpr std::chrono::seconds kBroadcastCallTimeout{10};
+/// And so long an `ask`.
+inline constexpr std::chrono::seconds kAskTimeout{30};
 
 // Methods of chains, namespaces and sockets alike: the first argument is any of them.
 int chain_to(lua_State* state);
@@ -54,6 +56,7 @@ int chain_join(lua_State* state);
 int chain_leave(lua_State* state);
 int chain_disconnect(lua_State* state);
 int chain_server_emit(lua_State* state);
+int chain_ask(lua_State* state);
 
 const luaL_Reg* chain_methods();
 

@@ -5,7 +5,7 @@
 #include "core/base/json_text.hpp"
 #include "core/script/json_encode.hpp"
 #include "core/script/lua_tools.hpp"
-#include "core/script/vm.hpp"
+#include "core/script/runtime.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -45,6 +45,15 @@ std::string data_with_code(const std::string& code, const std::string& data) {
     if (data == "{}") return "{" + member + "}";
     if (data.front() != '{') return "{" + member + ",\"data\":" + data + "}";
     return "{" + member + "," + data.substr(1);
+}
+
+/// `stack` is "message\nstack traceback:…". An error that was caught on its way here happened
+/// elsewhere.
+std::string whole_traceback(const std::optional<CaughtError>& caught, const std::string& message,
+                            std::string_view stack) {
+    if (!caught || caught->message != message) return std::string(stack);
+    if (caught->complete) return caught->traceback;
+    return caught->traceback + "\nraised again in" + std::string(stack.substr(message.size()));
 }
 
 }  // namespace
@@ -114,6 +123,17 @@ int lua_fail(lua_State* state) {
     return raise_failure(state, code, message, lua_isnoneornil(state, 3) ? 0 : 3);
 }
 
+int lua_note_error(lua_State* state) {
+    lua_settop(state, 1);
+    if (lua_type(state, 1) != LUA_TSTRING) return 1;
+    const std::string message(text_at(state, 1));
+    luaL_traceback(state, state, message.c_str(), 1);
+    auto& caught = Runtime::of(state).caught;
+    caught = {message, whole_traceback(caught, message, text_at(state, -1)), true};
+    lua_settop(state, 1);
+    return 1;
+}
+
 Failure describe_failure(lua_State* state, lua_State* thread) {
     Failure failure;
     Encoded data;
@@ -140,7 +160,9 @@ Failure describe_failure(lua_State* state, lua_State* thread) {
         const char* text = lua_tolstring(L, -1, &length);
         failure.message.assign(text, length);
         luaL_traceback(L, thread, text, 0);
-        failure.traceback = text_at(L, -1);
+        auto& caught = Runtime::of(L).caught;
+        failure.traceback = whole_traceback(caught, failure.message, text_at(L, -1));
+        caught.reset();
         return 0;
     });
     if (described && !encoded) {

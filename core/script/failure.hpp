@@ -36,6 +36,17 @@ int lua_fail(lua_State* state);
 /// Raises the error object of fail(); `message` and `data` (at `data_index`, 0: none) go into it.
 int raise_failure(lua_State* state, const char* code, const char* message, int data_index);
 
+/// An error that was caught and goes on from somewhere else, with where it came from.
+struct CaughtError {
+    std::string message;
+    std::string traceback;
+    bool complete = false;  // it has the whole stack that the error is raised on again
+};
+
+/// A message handler for xpcall: notes the traceback of a bug that will be raised again, as it is,
+/// for describe_failure.
+int lua_note_error(lua_State* state);
+
 /// Reads the error value on top of `thread` (a dead coroutine: its stack gives the traceback),
 /// using the main state for whatever needs memory. Raises nothing; leaves both stacks as they were.
 Failure describe_failure(lua_State* state, lua_State* thread);

@@ -56,7 +56,7 @@ void Generation::append(lua_State* state, Chained& list) {
 void Generation::go_live() {
     phase_ = Phase::live;
     timers_.start();
-    for (int slot : std::exchange(spawns, {})) spawn(slot);
+    for (Spawn& each : std::exchange(spawns, {})) spawn(std::move(each));
 }
 
 void Generation::retire() {
@@ -67,17 +67,17 @@ void Generation::retire() {
     environment_.reset();
 }
 
-void Generation::spawn(int slot) {
+void Generation::spawn(Spawn spawned) {
     Scheduler& scheduler = *runtime_.scheduler;
     std::string error;
     Scheduler::Task* task = scheduler.open(
-        {shared_from_this(), TaskKind::background, {}},
+        {shared_from_this(), TaskKind::background, {}, std::move(spawned.origin)},
         [&](lua_State* state) {
-            push(state, slot);
+            push(state, spawned.slot);
             return 0;
         },
         &error);
-    forget(slot);
+    forget(spawned.slot);
     if (!task) return log_task_not_started(*this, "spawn", error);
     scheduler.set_done(*task, [self = shared_from_this()](Outcome& outcome) {
         report_background(*self, "spawn", outcome);

@@ -83,8 +83,12 @@ public:
     /// Gives way: cancels timers and background tasks, lets go of the functions.
     void retire();
 
-    /// Starts a background task of the function in `slot`, which is forgotten.
-    void spawn(int slot);
+    struct Spawn {
+        int slot;
+        OriginPtr origin;
+    };
+    /// Starts a background task of the function in the slot, which is forgotten.
+    void spawn(Spawn spawned);
 
     // What the files registered.
     ByName<EventHandler> events;
@@ -95,7 +99,7 @@ public:
     std::vector<int> connects, disconnectings, disconnects, expirations;
     std::vector<Route> routes;
     std::size_t relay_rates = 0;  // relays with a rate
-    std::vector<int> spawns;
+    std::vector<Spawn> spawns;
 
     // While loading.
     const ScriptFile* file = nullptr;  // whose top level runs; null in a module's

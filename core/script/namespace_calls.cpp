@@ -8,29 +8,26 @@
 
 namespace moonwire::script {
 
-void NamespaceVm::serve(std::string function, socketio::OwnedPayload arguments,
-                        Once<Served> reply) {
-    home_.post([self = shared_from_this(), function = std::move(function),
-                arguments = std::move(arguments), reply = std::move(reply)]() mutable {
-        self->run_service(function, arguments, std::move(reply));
-    });
+void NamespaceVm::serve(ServiceCall call, Once<Served> reply) {
+    home_.post([self = shared_from_this(), call = std::move(call),
+                reply = std::move(reply)]() mutable { self->run_service(call, std::move(reply)); });
 }
 
-void NamespaceVm::run_service(const std::string& function, const socketio::OwnedPayload& arguments,
-                              Once<Served> reply) {
+void NamespaceVm::run_service(const ServiceCall& call, Once<Served> reply) {
     if (!runtime_) return;
     const auto generation = generation_;
-    const auto found = generation->services.find(function);
+    const auto found = generation->services.find(call.function);
     Served refused;
     if (found == generation->services.end()) {
-        refused.error = "no such function " + function + " in " + name_;
+        refused.error = "no such function " + call.function + " in " + name_;
         return reply(std::move(refused));
     }
     Scheduler::Task* task = scheduler().open(
-        {generation, TaskKind::foreground, {}},
+        {generation, TaskKind::foreground, {}, call.origin},
         [&](lua_State* state) {
             generation->push(state, found->second.slot);
-            auto count = decode_json_array(state, arguments.json, arguments.attachments, 0);
+            auto count =
+                decode_json_array(state, call.arguments.json, call.arguments.attachments, 0);
             if (count) return *count;
             refused.error = count.error().message;
             return -1;
@@ -53,6 +50,7 @@ void NamespaceVm::run_service(const std::string& function, const socketio::Owned
             failure.message = failure.traceback = "the function's result: " + done.error().message;
         } else {
             failure = describe_failure(runtime_->state(), outcome.thread);
+            failure.traceback += origin_trail(outcome.origin);
         }
         if (failure.is_bug) log_bug(*generation, "serve", name, failure);
         served.error = failure.message;

@@ -44,6 +44,13 @@ struct Served {
     std::string error, code;
 };
 
+/// A function that `ask` calls.
+struct ServiceCall {
+    std::string function;
+    socketio::OwnedPayload arguments;  // an array
+    OriginPtr origin;
+};
+
 /// A request for a route, with the parameters of its path.
 struct RouteCall {
     RouteRequest request;
@@ -74,7 +81,7 @@ public:
     const VmLimits& limits() const noexcept { return limits_; }
     ScriptStats stats() const;
     /// Answers with what the function that the namespace offers under this name returned.
-    void serve(std::string function, socketio::OwnedPayload arguments, Once<Served> reply);
+    void serve(ServiceCall call, Once<Served> reply);
     void answer_route(RouteCall call, Once<RouteResponse> respond);
     /// What its `on_request` functions say.
     void answer_request(std::shared_ptr<const RouteRequest> request, Once<RequestDecision> decide);
@@ -130,8 +137,7 @@ private:
     /// False if there is no such namespace.
     bool broadcast_in(const std::string& name, const socketio::Target& target,
                       socketio::Payload payload, engineio::SendOptions options);
-    void run_service(const std::string& function, const socketio::OwnedPayload& arguments,
-                     Once<Served> reply);
+    void run_service(const ServiceCall& call, Once<Served> reply);
     void run_route(RouteCall call, Once<RouteResponse> respond);
     void run_request_hooks(const RouteRequest& request, Once<RequestDecision> decide);
 

@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "core/script/api.hpp"
@@ -11,7 +12,7 @@ constexpr int kMaxGathered = 200;
 
 // Lua, because waiting crosses Lua calls only: C can't call a handler that yields.
 constexpr std::string_view kPrelude = R"lua(
-local noack, wait_all, unwrap = ...
+local noack, wait_all, unwrap, xpcall, note_error, acquire, release = ...
 local function run_all(list, ...)
   for i = 1, #list do list[i](...) end
 end
@@ -31,7 +32,12 @@ local function gather(...)
   if select("#", ...) == 0 then return end
   return unwrap(wait_all(...))
 end
-return run_all, run_event, gather, collect
+local function lock(ns, key, fn)
+  local why = acquire(ns, key, fn)
+  if why then return nil, why end
+  return release(key, xpcall(fn, note_error))
+end
+return run_all, run_event, gather, collect, lock
 )lua";
 
 /// What gather() waits for: the functions' first results, by their place; the first error at 0.
@@ -40,6 +46,7 @@ struct Gathering {
     int count = 0;
     int pending = 0;
     bool failed = false;
+    std::optional<CaughtError> caught;  // of a first error that is a bug
     std::weak_ptr<Scheduler> scheduler;
     WaitId wait;
 };
@@ -54,6 +61,7 @@ int push_gathered(lua_State* state, const Gathering& gathering) {
     } else {
         for (int i = 1; i <= gathering.count; ++i) lua_rawgeti(state, results, i);
     }
+    if (gathering.caught) Runtime::of(state).caught = gathering.caught;
     lua_remove(state, results);
     return gathering.failed ? 2 : gathering.count + 1;
 }
@@ -63,6 +71,11 @@ void note_result(const std::shared_ptr<Gathering>& gathering, int place, Outcome
     if (!scheduler) return;
     const bool first_error = !outcome.ok && !gathering->failed;
     gathering->failed |= !outcome.ok;
+    if (first_error) {
+        Failure failure = describe_failure(Vm::of(outcome.thread).state(), outcome.thread);
+        if (failure.is_bug)
+            gathering->caught = {std::move(failure.message), std::move(failure.traceback)};
+    }
     if (first_error || (outcome.ok && outcome.results > 0)) {
         lua_State* thread = outcome.thread;
         lua_pushvalue(thread, outcome.ok ? 1 : -1);
@@ -103,10 +116,11 @@ int wait_all(lua_State* state) {
     gathering->scheduler = scheduler.weak_from_this();
     gathering->wait = scheduler.begin_wait(state, "gather", 2);
     const TaskInfo& parent = *scheduler.running();
+    const OriginPtr origin = make_origin(state, "gather", 2, true);
     for (int i = 1; i <= count; ++i) {
         std::string error;
         Scheduler::Task* task = scheduler.open(
-            {parent.generation, parent.kind, {}},
+            {parent.generation, parent.kind, {}, origin},
             [&](lua_State* main) {
                 lua_pushvalue(state, i);
                 lua_xmove(state, main, 1);
@@ -142,8 +156,12 @@ void register_prelude(lua_State* state) {
     lua_rawgeti(state, LUA_REGISTRYINDEX, kNoAckKey);
     lua_pushcfunction(state, wait_all);
     lua_pushcfunction(state, unwrap);
-    constexpr int kFunctions = static_cast<int>(Prelude::collect);
-    lua_call(state, 3, kFunctions);
+    lua_getfield(state, LUA_GLOBALSINDEX, "xpcall");
+    lua_pushcfunction(state, lua_note_error);
+    lua_pushcfunction(state, lua_acquire);
+    lua_pushcfunction(state, lua_release);
+    constexpr int kFunctions = static_cast<int>(Prelude::lock);
+    lua_call(state, 7, kFunctions);
     lua_createtable(state, kFunctions, 0);
     for (int i = 1; i <= kFunctions; ++i) {
         lua_pushvalue(state, top + i);

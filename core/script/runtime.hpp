@@ -2,8 +2,11 @@
 
 #include <lua.hpp>
 #include <memory>
+#include <optional>
 
+#include "core/script/failure.hpp"
 #include "core/script/json_encode.hpp"
+#include "core/script/locks.hpp"
 #include "core/script/lua_tools.hpp"
 #include "core/script/scheduler.hpp"
 #include "core/script/vm.hpp"
@@ -35,7 +38,9 @@ public:
     void end_loading() noexcept { --loading_; }
 
     NamespaceVm* const owner;
+    Locks locks;  // outlives the tasks of the scheduler
     std::shared_ptr<Scheduler> scheduler;
+    std::optional<CaughtError> caught;  // what is being raised again
     Encoded encoded;     // what is being sent; reused, so that sending does not allocate
     LuaRef state_table;  // ns.state
 

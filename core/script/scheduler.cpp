@@ -22,6 +22,7 @@ struct Scheduler::Task {
     lua_State* thread = nullptr;
     LuaRef thread_ref;
     TimerId timer;
+    std::vector<std::shared_ptr<void>> held;
 };
 
 Scheduler::Scheduler(Runtime& runtime, Reactor& home, std::size_t max_tasks, SchedulerStats& stats)
@@ -42,6 +43,7 @@ Scheduler::Task* Scheduler::claim(TaskInfo info) {
     free_.pop_back();
     if (task.thread) --pooled_;
     task.info = std::move(info);
+    task.info.id = ++last_task_;
     task.live = true;
     ++live_;
     stats_.live.add();
@@ -84,7 +86,7 @@ void Scheduler::resume(Task& task, int arguments) {
 }
 
 void Scheduler::finish(Task& task, bool ok, int results) {
-    Outcome outcome{task.thread, ok, results};
+    Outcome outcome{task.thread, ok, results, task.info.origin.get()};
     auto done = std::move(task.info.done);
     if (done) done(outcome);
     recycle(task, ok);
@@ -100,6 +102,7 @@ void Scheduler::recycle(Task& task, bool reusable) {
     task.serial = 0;
     task.live = false;
     task.info = {};
+    const auto held = std::exchange(task.held, {});
     if (reusable && pooled_ < kPooledCoroutines) {
         lua_settop(task.thread, 0);
         ++pooled_;
@@ -182,6 +185,12 @@ void Scheduler::drain() {
         if (each.push) end(each.wait, std::move(each.push));
         else run(task);
     }
+}
+
+void Scheduler::hold(std::shared_ptr<void> thing) { running_->held.push_back(std::move(thing)); }
+
+void Scheduler::let_go(const void* thing) {
+    std::erase_if(running_->held, [&](const auto& each) { return each.get() == thing; });
 }
 
 void Scheduler::cancel_background(const Generation& generation) {

@@ -11,6 +11,7 @@
 #include "core/base/function.hpp"
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
+#include "core/script/origin.hpp"
 #include "core/script/vm.hpp"
 
 struct lua_State;
@@ -25,6 +26,7 @@ struct Outcome {
     lua_State* thread;
     bool ok;
     int results;
+    const Origin* origin;
 };
 
 /// A reload or a shutdown cancels what is background: timers' runs and what they or `spawn`
@@ -37,6 +39,8 @@ struct TaskInfo {
     std::shared_ptr<Generation> generation;
     TaskKind kind = TaskKind::foreground;
     Function<void(Outcome&)> done;
+    OriginPtr origin{};    // of a task that no event starts
+    std::uint64_t id = 0;  // the scheduler's; never 0 in a task
 };
 
 /// Names one suspension of one coroutine. A stale one is safe to resume: nothing happens.
@@ -117,6 +121,10 @@ public:
     /// Ends the wait. False if it has ended already.
     bool end(WaitId wait, Pusher push);
 
+    /// Keeps this until the running task ends, however it does, or lets go of it.
+    void hold(std::shared_ptr<void> thing);
+    void let_go(const void* thing);
+
     /// Drops the background tasks of a generation that was replaced.
     void cancel_background(const Generation& generation);
     /// Drops everything, before the Lua state goes.
@@ -144,6 +152,7 @@ private:
     std::size_t pooled_ = 0;  // free slots that keep a coroutine
     Task* running_ = nullptr;
     std::uint64_t last_serial_ = 0;
+    std::uint64_t last_task_ = 0;
     struct Deferred {
         WaitId wait;  // of a suspension; or the task to start
         Pusher push;  // empty: start it

@@ -21,7 +21,7 @@ end)
     const auto client = test.join();
     CHECK(
         test.ask(client, R"(["names"])") ==
-        R"(["_G _VERSION after ask assert bit bytes env error every fail gather getmetatable http ipairs )"
+        R"(["_G _VERSION after ask assert bit bytes cron env error every fail gather getmetatable http ipairs )"
         R"(is_bytes iso_time json log math namespace namespace_of next noack now null on_request os pairs )"
         R"(pcall rawequal rawget require route select setmetatable setting sleep spawn string table tonumber )"
         R"(tostring type unpack uuid xpcall","clock date time","debug error info warn",)"

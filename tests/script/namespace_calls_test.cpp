@@ -267,3 +267,83 @@ TEST_CASE("routes that can't be served are errors at load") {
     CHECK(test.reload() == Lines{});
     CHECK(test.request({"GET", "/x", "", {}, "", ""})->body == "b");
 }
+
+TEST_CASE("ask waits no longer than it was told, or than the default") {
+    for (std::size_t reactors : {1, 2}) {
+        ScriptTest test(reactors);
+        test.folder.write("a.lua", R"(
+local ns = namespace "/a"
+ns:on("short", function() return namespace_of("/b"):timeout(2):ask("slow", 5) end)
+ns:on("long", function() return namespace_of("/b"):timeout(60):ask("slow", 50) end)
+ns:on("default", function() return ask("/b", "slow", 50) end)
+ns:on("own", function() return ns:timeout(1):ask("mine", 1), ns:ask("mine", 2) end)
+ns:on("room", function() return pcall(function() return ns:to("r"):ask("mine") end) end)
+ns:on("socket", function(socket) return pcall(function() socket:broadcast():ask("mine") end) end)
+ns:serve("mine", function(x) return x * 2 end)
+)");
+        test.folder.write("b.lua", R"(
+namespace("/b"):serve("slow", function(seconds) sleep(seconds) return seconds end)
+)");
+        test.load();
+        const auto client = test.join("/a");
+        const auto ask = [&](const std::string& json) { return test.ask(client, json, "/a"); };
+        client->receive(R"(2/a,1["short"])");
+        client->receive(R"(2/a,2["long"])");
+        client->receive(R"(2/a,3["default"])");
+        test.settle();
+        test.advance(2);
+        CHECK(client->take() == Lines{R"(3/a,1[null,"timeout"])"});
+        test.advance(27);
+        CHECK(client->take() == Lines{});
+        test.advance(1);
+        CHECK(client->take() == Lines{R"(3/a,3[null,"timeout"])"});
+        test.advance(21);
+        CHECK(client->take() == Lines{"3/a,2[50]"});
+        CHECK(ask(R"(["own"])") == "[2,4]");
+        CHECK(ask(R"(["room"])").find("ask is for namespaces") != std::string::npos);
+        CHECK(ask(R"(["socket"])").find("ask is for namespaces") != std::string::npos);
+    }
+}
+
+TEST_CASE("who asked a namespace that is reloaded gets the old code's answer") {
+    ScriptTest test;
+    test.folder.write("a.lua",
+                      "namespace('/a'):on('ask', function() return ask('/b', 'slow') end)");
+    test.folder.write("b.lua",
+                      "namespace('/b'):serve('slow', function() sleep(5) return 'old' end)");
+    test.load();
+    const auto client = test.join("/a");
+    client->receive(R"(2/a,1["ask"])");
+    test.settle();
+    test.folder.write("b.lua", "namespace('/b'):serve('slow', function() return 'new' end)");
+    CHECK(test.reload() == Lines{});
+    test.advance(5);
+    CHECK(client->take() == Lines{R"(3/a,1["old"])"});
+    CHECK(test.ask(client, R"(["ask"])", "/a") == R"(["new"])");
+}
+
+TEST_CASE("asks may go in a circle, and one without an end meets a limit") {
+    ScriptTest test;
+    test.options.coroutines_per_namespace = 20;
+    test.folder.write("a.lua", R"(
+local ns = namespace "/a"
+ns:on("down", function(socket, n) return ask("/b", "down", n) end)
+ns:on("forever", function() return ask("/b", "forever") end)
+ns:serve("down", function(n) if n == 0 then return "bottom" end return ask("/b", "down", n - 1) end)
+ns:serve("forever", function() return ask("/b", "forever") end)
+)");
+    test.folder.write("b.lua", R"(
+local ns = namespace "/b"
+ns:serve("down", function(n) return ask("/a", "down", n) end)
+ns:serve("forever", function() return ask("/a", "forever") end)
+)");
+    test.load();
+    const auto client = test.join("/a");
+    for (int i = 0; i < 20; ++i) test.settle();
+    client->receive(R"(2/a,1["down",5])");
+    client->receive(R"(2/a,2["forever"])");
+    for (int i = 0; i < 40; ++i) test.settle();
+    CHECK(test.answer(client, "1", "/a") == R"(["bottom"])");
+    CHECK(test.answer(client, "2", "/a") == R"([null,"too many handlers are waiting"])");
+    for (const auto& each : test.host->stats()) CHECK(each.coroutines == 0);
+}
