@@ -18,7 +18,8 @@ bool is_alphanumeric(char c) {
 /// What may stand in a URL as it is; a browser would encode the others.
 bool is_url_text(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) {
-        return c > 0x20 && c < 0x7f && std::string_view("\"<>\\^`{}").find(c) == std::string_view::npos;
+        constexpr std::string_view kRefused = "\"<>\\^`{}";
+        return c > 0x20 && c < 0x7f && kRefused.find(c) == std::string_view::npos;
     });
 }
 

@@ -10,7 +10,8 @@
 namespace moonwire::script {
 namespace {
 
-constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+constexpr std::string_view kMethods[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                         "PATCH", "DELETE", "OPTIONS"};
 // What says where a message ends or whom it is for is the client's own to write.
 constexpr std::string_view kOwnHeaders[] = {
     "connection", "content-length", "expect",  "host",   "keep-alive", "proxy-connection",
@@ -48,8 +49,10 @@ void read_body(lua_State* state, int index, OutgoingRequest& request) {
     if (const SharedBytes* bytes = to_bytes(state, index)) request.body = bytes->view();
     else if (lua_type(state, index) == LUA_TSTRING) request.body = text_at(state, index);
     else
-        luaL_error(state, "http.request: the body must be a string or bytes, not a %s (json = … "
-                          "encodes a value)", luaL_typename(state, index));
+        luaL_error(state,
+                   "http.request: the body must be a string or bytes, not a %s (json = … encodes "
+                   "a value)",
+                   luaL_typename(state, index));
 }
 
 void encode_body(lua_State* state, int index, OutgoingRequest& request) {
@@ -139,7 +142,8 @@ int push_response(lua_State* state, const Result<IncomingResponse>& result) {
     push_string(state, response.body);
     lua_setfield(state, -2, "body");
     // A body that only claims to be JSON has no .json; .body is there all the same.
-    if (has_json_type(response.headers) && decode_json(state, response.body)) lua_setfield(state, -2, "json");
+    if (has_json_type(response.headers) && decode_json(state, response.body))
+        lua_setfield(state, -2, "json");
     return 1;
 }
 

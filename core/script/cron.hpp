@@ -10,9 +10,9 @@ namespace moonwire::script {
 
 /// The times that a cron expression names, in UTC.
 ///
-/// Five fields as in Vixie cron: minute, hour, day of month, month, day of week; each `*`, a number,
-/// a range, a list of them, with a step behind `*` or a range; months and days by their English
-/// names too, Sunday is 0 or 7. Where neither day field begins with `*`, either of them is enough.
+/// Five fields as in Vixie cron: minute, hour, day of month, month, day of week; each `*`, a
+/// number, a range, a list of them, with a step behind `*` or a range; months and days by their
+/// English names too, Sunday is 0 or 7. Where neither day field begins with `*`, either of them is enough.
 /// Or `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`.
 class CronTimes {
 public:

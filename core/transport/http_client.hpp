@@ -44,7 +44,7 @@ struct OutgoingResponse {
 /// to the same host. Redirects are not followed, nor cookies kept, nor compression asked for. A
 /// kept connection that ends before it has answered anything is no failure: a request that may be
 /// repeated (all but POST and PATCH) is made once more on a fresh one. Errors are texts for the
-/// script's author: "timeout", "busy", "Connection refused", "connection closed", …
+/// script's author: "timeout", "busy", "connection refused", "host not found", …
 ///
 /// The reactors are AsioReactors and outlive this; `open` comes before the first request.
 class HttpClient {

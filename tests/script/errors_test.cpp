@@ -1,4 +1,4 @@
-// Errors on their way through coroutines: what is logged says where they happened, and who began it.
+// Errors on their way through coroutines: the log says where they happened, and who began it.
 #include "tests/script/fake_http.hpp"
 #include "tests/script/host_fixture.hpp"
 #include "tests/script/log_capture.hpp"
@@ -117,7 +117,7 @@ ns:on("go", function() spawn(again) end)
     for (int i = 0; i < 100; ++i) test.settle();
     const std::string text = log.text();
     std::size_t origins = 0;
-    for (auto at = text.find("\tspawn at"); at != std::string::npos; at = text.find("\tspawn at", at + 1))
+    for (std::size_t at = 0; (at = text.find("\tspawn at", at)) != std::string::npos; ++at)
         ++origins;
     CHECK(origins > 0);
     CHECK(origins <= 16);
