@@ -81,8 +81,9 @@ void Scheduler::resume(Task& task, int arguments) {
     stats_.run_nanoseconds.add(took);
     if (took > stats_.longest_nanoseconds.get())
         stats_.longest_nanoseconds.add(took - stats_.longest_nanoseconds.get());
-    if (status == LUA_YIELD) return;  // only begin_wait's callers yield: task.serial is set
-    finish(task, status == 0, status == 0 ? lua_gettop(task.thread) : 0);
+    // Only begin_wait's callers yield: task.serial is set.
+    if (status != LUA_YIELD) finish(task, status == 0, status == 0 ? lua_gettop(task.thread) : 0);
+    runtime_.caught.reset();  // what it caught explains no other's error
 }
 
 void Scheduler::finish(Task& task, bool ok, int results) {

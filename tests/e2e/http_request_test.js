@@ -183,6 +183,9 @@ describe("the settings of http.request", () => {
         ["run", folder, "--port", "0", "--set", "http.ca_file=/nowhere.pem"]);
       assert.strictEqual(status, 1);
       assert.match(stderr, /nowhere\.pem: no certificates of authorities/);
+      const checked = moonwire(["check", folder, "--set", "http.ca_file=/nowhere.pem"]);
+      assert.strictEqual(checked.status, 1);
+      assert.match(checked.stdout + checked.stderr, /nowhere\.pem: no certificates of authorities/);
     } finally {
       fs.rmSync(folder, { recursive: true, force: true });
     }

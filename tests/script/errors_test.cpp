@@ -62,6 +62,22 @@ end)
     CHECK(!log.has("raised again"));
 }
 
+TEST_CASE("an error that was caught does not explain another's that reads the same") {
+    ScriptTest test;
+    test.load(R"(
+local ns = namespace "/t"
+local function broken() error("oops") end
+ns:on("caught", function() pcall(function() ns:lock("k", broken) end) end)
+ns:on("direct", function() broken() end)
+)");
+    const auto client = test.join();
+    LogCapture log;
+    test.send(client, R"(["caught"])");
+    CHECK(test.ask(client, R"(["direct"])").find("internal") != std::string::npos);
+    CHECK(log.has("app/main.lua:5: in function"));
+    CHECK(!log.has("app/main.lua:4: in function"));
+}
+
 TEST_CASE("fail() inside gather and lock keeps its code and data") {
     ScriptTest test;
     test.load(R"(

@@ -12,6 +12,7 @@
 #include "core/script/check.hpp"
 #include "core/server/commands/commands.hpp"
 #include "core/server/commands/script_options.hpp"
+#include "core/transport/http_client.hpp"
 #include "core/transport/tls_context.hpp"
 
 namespace moonwire::server {
@@ -50,6 +51,9 @@ std::vector<Problem> find_problems(const CheckOptions& options, std::size_t& app
     if (errors.empty() && tls.enabled())
         if (auto context = transport::TlsContext::load(tls); !context)
             errors.push_back(context.error());
+    if (errors.empty())
+        if (auto opened = transport::HttpClient(configuration.settings.http, {}).open(); !opened)
+            errors.push_back(opened.error());
 
     std::vector<Problem> problems;
     for (const Error& error : errors) {
