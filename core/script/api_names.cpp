@@ -59,6 +59,7 @@ void read_environment(lua_State* state, ApiNames& names) {
         {kRemoteChainType, kChainMetatableKey},
         {kTimerType, kTimerMetatableKey},
         {kGeoIndexType, kGeoIndexMetatableKey},
+        {kRawType, kRawMetatableKey},
     };
     for (const auto& [type, key] : objects)
         names.members[std::string(type)] = members_of(state, key);

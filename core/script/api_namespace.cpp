@@ -2,7 +2,7 @@
 #include "core/script/arguments.hpp"
 #include "core/script/chain.hpp"
 #include "core/script/namespace_object.hpp"
-#include "core/script/schema.hpp"
+#include "core/script/schema_node.hpp"
 #include "core/socketio/packet.hpp"
 
 namespace moonwire::script {
@@ -95,6 +95,22 @@ bool push_schemas(lua_State* state, int index) {
     return true;
 }
 
+/// Those of the schemas in the array on top that are schema.raw().
+RawArguments find_raw(lua_State* state) {
+    RawArguments raw = 0;
+    const auto count = static_cast<int>(lua_objlen(state, -1));
+    for (int i = 1; i <= count; ++i) {
+        lua_rawgeti(state, -1, i);
+        const bool is_raw = to_schema(state, lua_gettop(state))->is_raw;
+        lua_pop(state, 1);
+        if (!is_raw) continue;
+        if (i > kMaxRawArguments)
+            luaL_error(state, "only the first %d arguments may be schema.raw()", kMaxRawArguments);
+        raw |= RawArguments{1} << (i - 1);
+    }
+    return raw;
+}
+
 int ns_on(lua_State* state) {
     Generation& generation = registering(state, "on");
     lua_settop(state, lua_gettop(state) > 3 ? 4 : 3);
@@ -103,6 +119,7 @@ int ns_on(lua_State* state) {
         register_named(state, generation, generation.events, checked ? 4 : 3, true, "handler");
     if (!checked) return 0;
     handler.listed = push_schemas(state, 3);
+    handler.raw = find_raw(state);
     lua_pushvalue(state, -1);
     handler.schemas = generation.keep(state);
     lua_pushboolean(state, handler.listed);

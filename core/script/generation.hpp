@@ -10,6 +10,7 @@
 
 #include "core/script/app_files.hpp"
 #include "core/script/lua_tools.hpp"
+#include "core/script/raw_json.hpp"
 #include "core/script/relay.hpp"
 #include "core/script/routes.hpp"
 #include "core/script/runtime.hpp"
@@ -29,6 +30,7 @@ struct EventHandler : Registered {
     int schemas = 0;      // slot of a Lua array, one an argument; 0: none
     bool listed = false;  // they were given as a list
     int checker = 0;      // slot of the function that applies them
+    RawArguments raw = 0; // those that are schema.raw()
 };
 
 /// Functions that run one after another: kept as one Lua array.

@@ -10,6 +10,7 @@
 
 #include "core/base/json_text.hpp"
 #include "core/script/json_decode.hpp"
+#include "core/script/raw_json.hpp"
 #include "core/script/utf8.hpp"
 #include "core/script/values.hpp"
 #include "core/script/vm.hpp"
@@ -120,6 +121,7 @@ private:
             return true;
         }
         if (const SharedBytes* bytes = to_bytes(state_, index)) return binary(*bytes);
+        if (const RawJson* raw = to_raw(state_, index)) return this->raw(*raw);
         return fail(std::string("a ") + luaL_typename(state_, index) + " is not data");
     }
 
@@ -137,6 +139,24 @@ private:
         out_.json += '}';
         out_.attachments.push_back(bytes);
         return true;
+    }
+
+    bool raw(const RawJson& raw) {
+        if (!raw.attachments.empty() && binary_ == BinaryValues::refused)
+            return fail("binary value in plain JSON");
+        if (raw.attachments.empty() || out_.attachments.empty()) {
+            if (!fits(raw.json.size())) return false;
+            out_.json += raw.json;
+            if (!raw.attachments.empty()) out_.attachments = raw.attachments;
+            return true;
+        }
+        // Others come first, so its placeholders' numbers don't hold.
+        luaL_checkstack(state_, 4, "JSON");
+        if (auto done = decode_json(state_, raw.json, raw.attachments); !done)
+            return fail(done.error().message);
+        const bool good = value(-1);
+        lua_pop(state_, 1);
+        return good;
     }
 
     bool table(int index) {
@@ -298,7 +318,8 @@ Result<void> encode(lua_State* state, int index, Encoded& out, BinaryValues bina
                     std::string_view root) {
     Encoder encoder(out, binary);
     bool good = false;
-    if (!lua_istable(state, index)) {
+    const RawJson* raw = to_raw(state, index);
+    if (!lua_istable(state, index) && !(raw && !raw->attachments.empty())) {
         good = encoder.write(state, index, root);  // nothing here can raise
     } else {
         lua_pushvalue(state, index);

@@ -539,7 +539,8 @@ private:
 
 bool is_object_type(std::string_view type) {
     static constexpr std::string_view kTypes[] = {kNamespaceType,   kSocketType, kChainType,
-                                                  kRemoteChainType, kTimerType,  kGeoIndexType};
+                                                  kRemoteChainType, kTimerType,  kGeoIndexType,
+                                                  kRawType};
     return is_one_of(type, kTypes);
 }
 

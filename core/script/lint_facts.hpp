@@ -53,7 +53,8 @@ LuaFacts read_facts(std::string_view source);
 /// The types of LuaFacts::MemberUse that are no library's name.
 inline constexpr std::string_view kNamespaceType = "namespace", kSocketType = "socket",
                                   kChainType = "chain", kRemoteChainType = "remote chain",
-                                  kTimerType = "timer", kGeoIndexType = "geo index";
+                                  kTimerType = "timer", kGeoIndexType = "geo index",
+                                  kRawType = "raw";
 /// Whether it is one of these.
 bool is_object_type(std::string_view type);
 

@@ -167,7 +167,10 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
         }
         push_socket(state, socket);
         if (listened) push_string(state, event);
-        auto count = decode_json_array(state, payload.json, payload.attachments, 1);
+        auto count = handler && handler->raw != 0
+                         ? decode_raw_arguments(state, payload.json, payload.attachments, 1,
+                                                handler->raw)
+                         : decode_json_array(state, payload.json, payload.attachments, 1);
         if (!count) {
             error = count.error().message;
             unreadable = true;

@@ -1,14 +1,13 @@
 #include "core/script/near_name.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
-#include <vector>
 
 namespace moonwire::script {
 namespace {
 
-/// Names longer than this are not compared letter by letter.
-constexpr std::size_t kMaxLength = 128;
+constexpr std::size_t kLongestName = 64;  // that is compared letter by letter
 
 /// "driver:locationUpdate" and "driver_location_update" are the same words.
 std::string words_of(std::string_view name) {
@@ -21,22 +20,24 @@ std::string words_of(std::string_view name) {
 
 }  // namespace
 
-int edit_distance(std::string_view a, std::string_view b) {
-    if (a.size() > kMaxLength || b.size() > kMaxLength) return a == b ? 0 : kMaxLength;
-    std::vector<int> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) last[j] = static_cast<int>(j);
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        row[0] = static_cast<int>(i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const int replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-            row[j] = std::min({last[j] + 1, row[j - 1] + 1, replaced});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+std::size_t edit_distance(std::string_view left, std::string_view right) {
+    if (left.size() > kLongestName || right.size() > kLongestName)
+        return left == right ? 0 : kLongestName;
+    std::array<std::array<std::size_t, kLongestName + 1>, 3> rows{};
+    for (std::size_t j = 0; j <= right.size(); ++j) rows[0][j] = j;
+    for (std::size_t i = 1; i <= left.size(); ++i) {
+        auto& row = rows[i % 3];
+        const auto& above = rows[(i + 2) % 3];
+        const auto& before = rows[(i + 1) % 3];
+        row[0] = i;
+        for (std::size_t j = 1; j <= right.size(); ++j) {
+            row[j] = std::min({above[j] + 1, row[j - 1] + 1,
+                               above[j - 1] + (left[i - 1] == right[j - 1] ? 0 : 1)});
+            if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1])
                 row[j] = std::min(row[j], before[j - 2] + 1);
         }
-        std::swap(before, last);
-        std::swap(last, row);
     }
-    return last[b.size()];
+    return rows[left.size() % 3][right.size()];
 }
 
 bool is_slip_of(std::string_view name, std::string_view other) {

@@ -1,27 +1,28 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace moonwire::script {
 
 /// How many letters were left out, added, replaced or swapped with their neighbour between the two
-/// (optimal string alignment).
-int edit_distance(std::string_view a, std::string_view b);
+/// (optimal string alignment). Names of more than 64 bytes are far from all others.
+std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// "; did you mean 'x'?" for the name among `candidates` that `name` is likely a slip of; empty if
 /// there is none.
 template <typename Names>
 std::string suggest(std::string_view name, const Names& candidates) {
-    int best = name.size() < 4 ? 2 : 3;  // beyond what counts as a slip
+    std::size_t best = name.size() < 4 ? 2 : 3;  // beyond what counts as a slip
     std::string_view nearest;
     for (const auto& each : candidates) {
         const std::string_view candidate = [&]() -> std::string_view {
             if constexpr (requires { each.first; }) return each.first;
             else return each;
         }();
-        const int distance = edit_distance(name, candidate);
-        if (distance >= best || distance >= static_cast<int>(candidate.size())) continue;
+        const std::size_t distance = edit_distance(name, candidate);
+        if (distance >= best || distance >= candidate.size()) continue;
         best = distance;
         nearest = candidate;
     }

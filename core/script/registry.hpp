@@ -13,6 +13,7 @@ enum RegistryKey : int {
     kBytesMetatableKey,
     kSchemaMetatableKey,
     kGeoIndexMetatableKey,
+    kRawMetatableKey,
 };
 
 }  // namespace moonwire::script

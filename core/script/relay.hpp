@@ -8,7 +8,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
-#include "core/engineio/session.hpp"
+#include "core/socketio/socket.hpp"
 
 struct lua_State;
 

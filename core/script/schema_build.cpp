@@ -38,7 +38,10 @@ std::string key_name(lua_State* state, int index) {
 }
 
 SchemaNode::Child child_at(lua_State* state, int index, const std::string& what) {
-    if (auto schema = to_schema(state, index)) return schema;
+    if (auto schema = to_schema(state, index)) {
+        if (schema->is_raw) refuse(what + " can't be schema.raw(), which is for whole arguments");
+        return schema;
+    }
     refuse(what + " must be a schema, got " + luaL_typename(state, index));
 }
 
@@ -326,6 +329,14 @@ int construct(lua_State* state) {
     });
 }
 
+/// schema.raw()
+int construct_raw(lua_State* state) {
+    return make_schema(state, "raw", [&](SchemaNode& node) {
+        node.is_raw = true;
+        no_options(state, node, 1);
+    });
+}
+
 /// A name is a type's in what `moonwire types` writes.
 void check_name(std::string_view name) {
     const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
@@ -423,9 +434,11 @@ void push_schema_module(lua_State* state) {
         lua_setfield(state, -2, "__metatable");
         lua_rawseti(state, LUA_REGISTRYINDEX, kSchemaMetatableKey);
     }
-    lua_createtable(state, 0, static_cast<int>(std::size(kConstructors)) + 2);
+    lua_createtable(state, 0, static_cast<int>(std::size(kConstructors)) + 3);
     lua_pushcfunction(state, check);
     lua_setfield(state, -2, "check");
+    lua_pushcfunction(state, construct_raw);
+    lua_setfield(state, -2, "raw");
     lua_newtable(state);
     lua_newtable(state);
     lua_pushcclosure(state, name_schema, 2);

@@ -46,6 +46,7 @@ struct SchemaNode {
     };
 
     Kind kind = Kind::any;
+    bool is_raw = false;   // any: an argument of ns:on that stays as it came
     int depth = 1;         // of the tree from here, at most kMaxJsonDepth
     std::size_t size = 1;  // of its nodes, at most kMaxSchemaSize
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/script/near_name.hpp"
+
 namespace moonwire::script {
 namespace {
 
@@ -15,7 +17,6 @@ using Kind = SchemaNode::Kind;
 constexpr std::size_t kShownLength = 40;  // of a string
 constexpr std::size_t kListLength = 200;  // of what is listed
 constexpr std::size_t kMostListed = 20;
-constexpr std::size_t kLongestName = 64;  // that is compared
 
 std::string range_text(const SchemaNode& node) {
     if (node.min && node.max)
@@ -50,25 +51,6 @@ std::string joined(const List& list, std::string_view separator, Text text) {
         all += text(each);
     }
     return all;
-}
-
-/// How many characters to insert, drop, change or swap; texts of at most kLongestName bytes.
-std::size_t distance(std::string_view left, std::string_view right) {
-    std::array<std::array<std::size_t, kLongestName + 1>, 3> rows{};
-    for (std::size_t j = 0; j <= right.size(); ++j) rows[0][j] = j;
-    for (std::size_t i = 1; i <= left.size(); ++i) {
-        auto& row = rows[i % 3];
-        const auto& above = rows[(i + 2) % 3];
-        const auto& before = rows[(i + 1) % 3];
-        row[0] = i;
-        for (std::size_t j = 1; j <= right.size(); ++j) {
-            row[j] = std::min({above[j] + 1, row[j - 1] + 1,
-                               above[j - 1] + (left[i - 1] == right[j - 1] ? 0 : 1)});
-            if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1])
-                row[j] = std::min(row[j], before[j - 2] + 1);
-        }
-    }
-    return rows[left.size() % 3][right.size()];
 }
 
 std::string without_name(const SchemaNode& node) {
@@ -150,13 +132,11 @@ std::string fields_text(const SchemaNode& object) {
 }
 
 const SchemaNode::Field* nearest_field(const SchemaNode& object, std::string_view misspelt) {
-    if (misspelt.size() > kLongestName) return nullptr;
     // A third may be wrong, for in a short name two letters are the difference to another name.
     std::size_t best = misspelt.size() < 3 ? 1 : 1 + misspelt.size() / 3;
     const SchemaNode::Field* nearest = nullptr;
     for (const SchemaNode::Field& field : object.fields) {
-        if (field.name.size() > kLongestName) continue;
-        const std::size_t apart = distance(misspelt, field.name);
+        const std::size_t apart = edit_distance(misspelt, field.name);
         if (apart >= best) continue;
         best = apart;
         nearest = &field;

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "core/script/raw_json.hpp"
 #include "core/script/registry.hpp"
 #include "core/script/vm.hpp"
 
@@ -107,6 +108,7 @@ void register_values(lua_State* state) {
     lua_pushliteral(state, "bytes");
     lua_setfield(state, -2, "__metatable");
     lua_rawseti(state, LUA_REGISTRYINDEX, kBytesMetatableKey);
+    register_raw(state);
 }
 
 void install_values(lua_State* state) {
