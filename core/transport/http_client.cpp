@@ -7,6 +7,7 @@
 
 #include "core/transport/client_connection.hpp"
 #include "core/transport/client_tls.hpp"
+#include "core/transport/name_lookup.hpp"
 #include "core/transport/tcp_connector.hpp"
 
 namespace moonwire::transport {
@@ -46,7 +47,7 @@ std::string connect_problem(boost::system::error_code error) {
 class HttpClient::Pool : public std::enable_shared_from_this<HttpClient::Pool> {
 public:
     Pool(const HttpClientOptions& options, Reactor& reactor)
-        : options(options), reactor(static_cast<AsioReactor&>(reactor)) {}
+        : options(options), reactor(static_cast<AsioReactor&>(reactor)), names(reactor) {}
 
     void start(OutgoingRequest request, Done done);
     void finish(Call& call, Result<OutgoingResponse> result);
@@ -57,6 +58,7 @@ public:
 
     const HttpClientOptions options;
     AsioReactor& reactor;
+    NameLookup names;
     TlsPtr tls;  // set before the first request
 
 private:
@@ -108,7 +110,7 @@ private:
                 if (!socket) return self->finish(Error{connect_problem(error)});
                 self->open(*std::move(socket));
             });
-        connector_->start(request_.url.host, request_.url.port);
+        connector_->start(pool_.names, request_.url.host, request_.url.port);
     }
     void open(TcpConnector::Socket socket) {
         connection_ = std::make_shared<ClientConnection>(std::move(socket),
@@ -238,7 +240,10 @@ void HttpClient::request(OutgoingRequest request, Reactor& home, Done done) {
 }
 
 void HttpClient::stop() {
-    for (const auto& pool : pools_) pool->reactor.post([pool] { pool->close(); });
+    for (const auto& pool : pools_) {
+        pool->names.stop();
+        pool->reactor.post([pool] { pool->close(); });
+    }
 }
 
 }  // namespace moonwire::transport

@@ -28,27 +28,25 @@ std::vector<tcp::endpoint> by_turns(const std::vector<tcp::endpoint>& found, std
 }  // namespace
 
 TcpConnector::TcpConnector(AsioReactor& reactor, Done done)
-    : reactor_(reactor), done_(std::move(done)), resolver_(reactor.context()) {}
+    : reactor_(reactor), done_(std::move(done)) {}
 
-void TcpConnector::start(const std::string& host, std::uint16_t port) {
+void TcpConnector::start(NameLookup& names, const std::string& host, std::uint16_t port) {
     boost::system::error_code no_address;
     const auto address = asio::ip::make_address(host, no_address);
     if (!no_address) return try_all({{address, port}});
-    resolver_.async_resolve(
-        host, std::to_string(port), tcp::resolver::numeric_service,
-        [self = shared_from_this()](boost::system::error_code error, const auto& results) {
-            if (!self->done_) return;
-            if (error) return self->finish(error, std::nullopt);
-            std::vector<tcp::endpoint> found;
-            for (const auto& each : results) found.push_back(each.endpoint());
-            self->try_all(std::move(found));
-        });
+    names.find(host, port, weak_from_this(),
+               [weak = weak_from_this()](boost::system::error_code error,
+                                         std::vector<Endpoint> found) {
+                   const auto self = weak.lock();
+                   if (!self || !self->done_) return;
+                   if (error) return self->finish(error, std::nullopt);
+                   self->try_all(std::move(found));
+               });
 }
 
 void TcpConnector::cancel() {
     done_ = nullptr;
     reactor_.cancel(next_try_);
-    resolver_.cancel();
     boost::system::error_code ignored;
     for (Socket& socket : attempts_) socket.close(ignored);
 }

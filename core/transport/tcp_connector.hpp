@@ -11,16 +11,16 @@
 
 #include "core/base/function.hpp"
 #include "core/transport/asio_reactor.hpp"
+#include "core/transport/name_lookup.hpp"
 
 namespace moonwire::transport {
 
 /// Opens one TCP connection to a host by name or address.
 ///
-/// The name is looked up on Asio's own thread, so a slow server of names holds up no reactor (but
-/// other look-ups of this reactor). Addresses of both families are tried by turns, each a quarter
-/// of a second after the one before or when that failed, and the first to answer wins (RFC 8305);
-/// at most kMaxAddresses. Has no timeout of its own: the owner cancels. One reactor; `done` is
-/// called at most once, from the loop.
+/// Addresses of both families are tried by turns, each a quarter of a second after the one before
+/// or when that failed, and the first to answer wins (RFC 8305); at most kMaxAddresses. Has no
+/// timeout of its own: the owner cancels. One reactor; `done` is called at most once, from the
+/// loop.
 class TcpConnector : public std::enable_shared_from_this<TcpConnector> {
 public:
     using Socket = boost::asio::ip::tcp::socket;
@@ -31,7 +31,7 @@ public:
 
     TcpConnector(AsioReactor& reactor, Done done);
 
-    void start(const std::string& host, std::uint16_t port);
+    void start(NameLookup& names, const std::string& host, std::uint16_t port);
     /// `done` is not called any more.
     void cancel();
 
@@ -45,7 +45,6 @@ private:
 
     AsioReactor& reactor_;
     Done done_;  // empty once it is over
-    boost::asio::ip::tcp::resolver resolver_;
     std::vector<Endpoint> endpoints_;
     std::vector<Socket> attempts_;  // of the first endpoints; never more than reserved
     std::size_t failed_ = 0;
