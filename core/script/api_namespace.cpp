@@ -74,25 +74,62 @@ int add_to(lua_State* state, const char* call, std::vector<int> Generation::*lis
     return 0;
 }
 
-/// Leaves the array of the schemas at `index` (one, or a list) on top; returns whether it was a
-/// list.
-bool push_schemas(lua_State* state, int index) {
+/// What else may stand in the list of an event's schemas.
+struct Terms {
+    bool check = true;  // the broker checks what clients send
+    bool any = false;
+};
+
+Terms read_terms(lua_State* state, int index, Signature& signature) {
+    Terms terms;
+    lua_pushnil(state);
+    while (lua_next(state, index)) {
+        if (lua_type(state, -2) == LUA_TSTRING) {
+            const std::string_view name = text_at(state, -2);
+            if (name == "returns" && is_schema(state, -1)) {
+                signature.returns = to_schema(state, -1);
+            } else if (name == "description" && lua_type(state, -1) == LUA_TSTRING) {
+                signature.description = text_at(state, -1);
+            } else if (name == "check" && lua_isboolean(state, -1)) {
+                terms.check = lua_toboolean(state, -1);
+            } else {
+                luaL_error(state,
+                           "beside its schemas an event may have returns (a schema), check (true "
+                           "or false) and description (a string), not %s = a %s",
+                           lua_tostring(state, -2), luaL_typename(state, -1));
+            }
+            terms.any = true;
+        }
+        lua_pop(state, 1);
+    }
+    return terms;
+}
+
+/// Leaves the array of the schemas at `index` on top: one, or a list with what read_terms reads.
+/// Returns whether they are to be checked; `listed` is whether the client's path says which.
+bool push_schemas(lua_State* state, int index, Signature& signature, bool& listed) {
     lua_newtable(state);
+    signature.declared = true;
+    listed = false;
     if (is_schema(state, index)) {
+        signature.arguments.push_back(to_schema(state, index));
         lua_pushvalue(state, index);
         lua_rawseti(state, -2, 1);
-        return false;
+        return true;
     }
-    luaL_argcheck(state, lua_istable(state, index), 3, "a schema, or a list of schemas, expected");
+    const char* const expected = "a schema, or a list of schemas, expected";
+    luaL_argcheck(state, lua_istable(state, index), 3, expected);
+    const Terms terms = read_terms(state, index, signature);
     const auto count = static_cast<int>(lua_objlen(state, index));
-    luaL_argcheck(state, count > 0, 3, "a schema, or a list of schemas, expected");
+    luaL_argcheck(state, count > 0 || terms.any, 3, expected);
     for (int i = 1; i <= count; ++i) {
         lua_rawgeti(state, index, i);
-        luaL_argcheck(state, is_schema(state, lua_gettop(state)), 3,
-                      "the list must hold schemas only");
+        luaL_argcheck(state, is_schema(state, -1), 3, "the list must hold schemas only");
+        signature.arguments.push_back(to_schema(state, -1));
         lua_rawseti(state, -2, i);
     }
-    return true;
+    listed = count > 1 || !terms.any;
+    return terms.check && count > 0;
 }
 
 /// Those of the schemas in the array on top that are schema.raw().
@@ -118,8 +155,9 @@ int ns_on(lua_State* state) {
     EventHandler& handler =
         register_named(state, generation, generation.events, checked ? 4 : 3, true, "handler");
     if (!checked) return 0;
-    handler.listed = push_schemas(state, 3);
+    const bool by_broker = push_schemas(state, 3, handler.signature, handler.listed);
     handler.raw = find_raw(state);
+    if (!by_broker) return 0;
     lua_pushvalue(state, -1);
     handler.schemas = generation.keep(state);
     lua_pushboolean(state, handler.listed);
@@ -135,16 +173,15 @@ int ns_relay(lua_State* state) {
     lua_settop(state, 3);
     Relay relay = read_relay(state, 3);
     if (relay.rate) relay.rate_index = generation.relay_rates++;
-    EventHandler handler;
+    EventHandler& handler = generation.events[name];
     handler.position = caller_position(state);
     if (lua_istable(state, 3)) lua_getfield(state, 3, "schema");
     else lua_pushnil(state);
     if (!lua_isnil(state, 4)) {
-        handler.listed = push_schemas(state, 4);
-        handler.schemas = generation.keep(state);
+        if (push_schemas(state, 4, handler.signature, handler.listed))
+            handler.schemas = generation.keep(state);
     }
     handler.relay = std::make_shared<const Relay>(std::move(relay));
-    generation.events[name] = std::move(handler);
     return 0;
 }
 
@@ -167,8 +204,10 @@ int ns_emits(lua_State* state) {
         return luaL_error(state, "a second declaration of '%s' (the first is at %s)", name.c_str(),
                           generation.declarations[name].position.c_str());
     lua_settop(state, 3);
-    push_schemas(state, 3);
-    generation.declarations[name] = {generation.keep(state), caller_position(state)};
+    Declaration& declaration = generation.declarations[name];
+    declaration.position = caller_position(state);
+    bool listed = false;
+    push_schemas(state, 3, declaration.signature, listed);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/script/api.hpp"
 #include "core/script/chain.hpp"
+#include "core/script/emit_checks.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/namespace_object.hpp"
 #include "core/script/namespace_vm.hpp"
@@ -64,6 +65,14 @@ Payload encode_event(lua_State* state, int index) {
     return {encoded.json, encoded.attachments};
 }
 
+/// encode_event for clients of this namespace.
+Payload encode_for_clients(lua_State* state, int index) {
+    const Payload payload = encode_event(state, index);
+    Runtime& runtime = Runtime::of(state);
+    if (runtime.check_emits) check_emitted(state, runtime.owner->generation(), index);
+    return payload;
+}
+
 /// The socket of a chain that is about one. Null if it has left.
 socketio::SocketPtr live_socket(const Chain& chain) {
     auto socket = chain.socket.lock();
@@ -102,13 +111,18 @@ Waiter begin_wait(lua_State* state, const char* call) {
     return {scheduler, &scheduler->home(), wait};
 }
 
-bool end_call(Waiter waiter, socketio::AckOutcome outcome, Payload payload) {
+/// `event` is what was asked, if the answer is to be held against its declaration.
+bool end_call(Waiter waiter, const std::string& event, socketio::AckOutcome outcome,
+              Payload payload) {
     const bool answered = outcome == socketio::AckOutcome::answered;
     const bool valid = !answered || is_valid_json(payload.json);
     if (answered && valid) {
-        waiter.end([reply = OwnedPayload(payload)](lua_State* state) {
+        waiter.end([reply = OwnedPayload(payload), event](lua_State* state) {
             auto count = decode_json_array(state, reply.json, reply.attachments, 0);
-            return count ? *count : push_nil_and(state, count.error().message.c_str());
+            if (!count) return push_nil_and(state, count.error().message.c_str());
+            if (!event.empty())
+                check_reply(state, Runtime::of(state).owner->generation(), event, *count);
+            return *count;
         });
     } else {
         const char* why = outcome == socketio::AckOutcome::timeout      ? "timeout"
@@ -120,12 +134,14 @@ bool end_call(Waiter waiter, socketio::AckOutcome outcome, Payload payload) {
 }
 
 int call_socket(lua_State* state, const Chain& chain) {
-    const Payload payload = encode_event(state, 2);
+    const Payload payload = encode_for_clients(state, 2);
     const auto socket = live_socket(chain);
     if (!socket) return push_nil_and(state, "disconnected");
+    std::string event(Runtime::of(state).check_emits ? text_at(state, 2) : std::string_view());
     socket->call(payload, chain.timeout,
-                 [waiter = begin_wait(state, "call")](socketio::AckOutcome outcome, Payload reply) {
-                     return end_call(waiter, outcome, reply);
+                 [waiter = begin_wait(state, "call"), event = std::move(event)](
+                     socketio::AckOutcome outcome, Payload reply) {
+                     return end_call(waiter, event, outcome, reply);
                  });
     return lua_yield(state, 0);
 }
@@ -155,7 +171,8 @@ int push_replies(lua_State* state, const Replies& replies) {
 }
 
 int call_broadcast(lua_State* state, NamespaceVm& owner, const Chain& chain) {
-    OwnedPayload payload(encode_event(state, 2));
+    const bool elsewhere = chain.scope == Chain::Scope::other;
+    OwnedPayload payload(elsewhere ? encode_event(state, 2) : encode_for_clients(state, 2));
     Reach reach = reach_of(owner, chain);
     if (!reach.exists) return no_such_namespace(state, chain);
     if (reach.namespaces.empty()) return push_replies(state, {});
@@ -295,7 +312,7 @@ int chain_emit(lua_State* state) {
     NamespaceVm& owner = owner_of(state, "emit");
     // The two commonest forms send without making a chain.
     if (const SocketObject* socket = to_socket(state, 1)) {
-        const Payload payload = encode_event(state, 2);
+        const Payload payload = encode_for_clients(state, 2);
         if (!socket->is_connected()) return push_nil_and(state, "disconnected");
         socket->socket->emit(payload);
         return done(state);
@@ -304,10 +321,11 @@ int chain_emit(lua_State* state) {
     if (!chain) {
         if (!to_object<NamespaceObject>(state, 1, kNamespaceMetatableKey))
             return luaL_typerror(state, 1, "namespace, socket or chain (called with ':'?)");
-        owner.broadcast({}, encode_event(state, 2), {});
+        owner.broadcast({}, encode_for_clients(state, 2), {});
         return done(state);
     }
-    const Payload payload = encode_event(state, 2);
+    const bool elsewhere = chain->scope == Chain::Scope::other;  // with declarations of its own
+    const Payload payload = elsewhere ? encode_event(state, 2) : encode_for_clients(state, 2);
     switch (chain->scope) {
         case Chain::Scope::own: owner.broadcast(chain->target, payload, chain->options()); break;
         case Chain::Scope::of_socket:

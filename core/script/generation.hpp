@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "core/script/app_files.hpp"
+#include "core/script/contract.hpp"
 #include "core/script/lua_tools.hpp"
 #include "core/script/raw_json.hpp"
 #include "core/script/relay.hpp"
@@ -31,6 +33,12 @@ struct EventHandler : Registered {
     bool listed = false;  // they were given as a list
     int checker = 0;      // slot of the function that applies them
     RawArguments raw = 0; // those that are schema.raw()
+    Signature signature;
+};
+
+/// An outbound event that is declared.
+struct Declaration : Registered {
+    Signature signature;
 };
 
 /// Functions that run one after another: kept as one Lua array.
@@ -96,12 +104,14 @@ public:
     ByName<EventHandler> events;
     ByName<Registered> server_events;
     ByName<Registered> services;
-    std::map<std::string, Registered> declarations;  // emits: the slot holds the schema
+    std::map<std::string, Declaration, std::less<>> declarations;  // emits
     Chained middleware, any, event_middleware, migrations, request_hooks;
     std::vector<int> connects, disconnectings, disconnects, expirations;
     std::vector<Route> routes;
     std::size_t relay_rates = 0;  // relays with a rate
     std::vector<Spawn> spawns;
+
+    std::set<std::string, std::less<>> told;  // what of check_emits was logged
 
     // While loading.
     const ScriptFile* file = nullptr;  // whose top level runs; null in a module's

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kRemovalGrace{5};
 
 VmLimits limits_of(const HostOptions& options) {
     return {options.namespace_memory_bytes, options.coroutines_per_namespace,
-            options.timers_per_namespace};
+            options.timers_per_namespace, options.check_emits};
 }
 
 /// The outcome of one reload, over all namespaces' reactors.

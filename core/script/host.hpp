@@ -34,6 +34,7 @@ struct HostOptions {
     std::size_t namespace_memory_bytes = 256u << 20;  // a namespace's Lua state
     std::size_t coroutines_per_namespace = 100'000;   // running or waiting; beyond: `busy`
     std::size_t timers_per_namespace = 100'000;       // beyond: an error in the script
+    bool check_emits = false;  // log what scripts send and return that is not as they declare
 };
 
 /// What is wrong with a script, for the log and for `moonwire check`.

@@ -2,6 +2,7 @@
 #include "core/base/log.hpp"
 #include "core/script/api.hpp"
 #include "core/script/arguments.hpp"
+#include "core/script/emit_checks.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/namespace_vm.hpp"
 #include "core/script/script_socket.hpp"
@@ -226,6 +227,8 @@ void NamespaceVm::finish_event(Outcome& outcome, std::string_view event,
                                socketio::Acknowledgement& acknowledgement) {
     Failure failure;
     if (outcome.ok) {
+        if (runtime_->check_emits && !(outcome.results > 0 && is_noack(outcome.thread, 1)))
+            check_returned(outcome.thread, *generation, event, 1, outcome.results);
         if (!acknowledgement.wanted()) return;
         if (outcome.results > 0 && is_noack(outcome.thread, 1)) return;
         Encoded& encoded = runtime_->encoded;

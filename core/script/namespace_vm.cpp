@@ -69,6 +69,7 @@ ScriptStats NamespaceVm::stats() const {
 
 std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
     runtime_ = std::make_unique<Runtime>(limits_.memory_bytes, this);
+    runtime_->check_emits = limits_.check_emits;
     runtime_->scheduler = std::make_shared<Scheduler>(*runtime_, home_, limits_.tasks, stats_);
     auto prepared = Vm::protect(runtime_->state(), 0, [&](lua_State* state) {
         register_api(state);

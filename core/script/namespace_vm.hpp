@@ -35,6 +35,7 @@ struct VmLimits {
     std::size_t memory_bytes;
     std::size_t tasks;   // coroutines at work or waiting; beyond: `busy`
     std::size_t timers;  // beyond: an error in the script
+    bool check_emits;    // log what scripts send and return that is not as they declare
 };
 
 /// What `ask` gets: values, or why not.
@@ -115,6 +116,8 @@ public:
     void on_server_event(std::string_view event, socketio::Payload payload) override;
 
     // For the API.
+    /// The one in charge.
+    Generation& generation() const noexcept { return *generation_; }
     /// The namespace itself, or the family's members now.
     std::vector<std::shared_ptr<socketio::Namespace>> namespaces() const;
     /// Broadcasts to all of them.

@@ -43,6 +43,7 @@ public:
     std::optional<CaughtError> caught;  // what is being raised again
     Encoded encoded;     // what is being sent; reused, so that sending does not allocate
     LuaRef state_table;  // ns.state
+    bool check_emits = false;  // whether what scripts send and return is as they declare
 
 private:
     int loading_ = 0;

@@ -11,10 +11,11 @@ Tried try_namespace(const NamespaceSources& sources, std::size_t memory_limit_by
         register_api(state);
         return 0;
     });
-    if (!prepared) return {LoadError{sources.files.front().path, 0, prepared.error().message}, {}};
+    if (!prepared) return {LoadError{sources.files.front().path, 0, prepared.error().message}, {}, {}};
     Loaded loaded = load_generation(runtime, 1, sources);
-    if (loaded.error) return {std::move(loaded.error), {}};
-    Tried tried{std::nullopt, std::move(loaded.generation->routes)};
+    if (loaded.error) return {std::move(loaded.error), {}, {}};
+    Tried tried{std::nullopt, std::move(loaded.generation->routes),
+                contract_of(*loaded.generation)};
     loaded.generation->retire();
     return tried;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/script/app_files.hpp"
+#include "core/script/contract.hpp"
 #include "core/script/routes.hpp"
 
 namespace moonwire::script {
@@ -12,6 +13,7 @@ namespace moonwire::script {
 struct Tried {
     std::optional<LoadError> error;
     std::vector<Route> routes;
+    NamespaceContract contract;
 };
 
 /// Loads a namespace's files in a Lua state of their own, which is thrown away: finds syntax

@@ -24,6 +24,7 @@ script::HostOptions host_options(const Settings& settings, std::vector<script::A
     options.namespace_memory_bytes = settings.namespace_memory_bytes;
     options.coroutines_per_namespace = settings.coroutines;
     options.timers_per_namespace = settings.timers;
+    options.check_emits = settings.check_emits;
     return options;
 }
 

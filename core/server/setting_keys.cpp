@@ -384,6 +384,7 @@ const SettingKey kKeys[] = {
              s.namespace_memory_bytes = static_cast<std::size_t>(n) << 20;
          });
      }},
+    MOONWIRE_FLAG("scripts.check_emits", check_emits),
     MOONWIRE_FLAG("recovery.enabled", socketio.nsp.recovery.enabled),
     MOONWIRE_NUMBER("recovery.max_disconnection_seconds", socketio.nsp.recovery.max_disconnection,
                     1, 86'400),

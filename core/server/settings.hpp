@@ -42,6 +42,7 @@ struct Settings {
     std::size_t namespace_memory_bytes = 256u << 20;
     std::size_t coroutines = 100'000;  // a namespace
     std::size_t timers = 100'000;      // a namespace
+    bool check_emits = false;
     transport::HttpClientOptions http;
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
