@@ -517,6 +517,8 @@ private:
         if (owner.type == kRemoteChainType && owner.nsp.empty()) return result;
         if (callee.name == "emit" || callee.name == "call")
             note_name(&LuaFacts::emits, owner.through, *values.front().literal, callee.at, owner.nsp);
+        if (callee.name == "ask" && owner.type == kRemoteChainType)
+            note_name(&LuaFacts::asks, owner.through, *values.front().literal, callee.at, owner.nsp);
         if (callee.name == "server_emit" && owner.type == kRemoteChainType)
             note_name(&LuaFacts::server_emits, owner.through, *values.front().literal, callee.at,
                       owner.nsp);

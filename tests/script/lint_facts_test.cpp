@@ -117,15 +117,15 @@ ns:on("e", function(socket)
   socket:emit("a") socket:broadcast():emit("b") ns:to("r"):call("c") ns:emit(name)
   namespace_of("/o"):to("r"):emit("d") namespace_of(other):emit("x")
   namespace_of("/o"):server_emit("s", 1)
-  ask("/o", "f", 1) ask(other, "g")
+  ask("/o", "f", 1) ask(other, "g") namespace_of("/o"):timeout(1):ask("h")
   unknown:emit("y")
 end)
 require "lib.a" require("lib.b")
 )");
     CHECK(names(facts.emits) == "|a |b |c /o|d ");
     CHECK(names(facts.server_emits) == "/o|s ");
-    CHECK(names(facts.asks) == "/o|f ");
-    CHECK(names(facts.namespaces) == "|/o |/o |/o ");
+    CHECK(names(facts.asks) == "/o|f /o|h ");
+    CHECK(names(facts.namespaces) == "|/o |/o |/o |/o ");
     CHECK(names(facts.modules) == "|lib.a |lib.b ");
     CHECK_FALSE(facts.requires_computed);
     CHECK(read_facts("require(name)").requires_computed);

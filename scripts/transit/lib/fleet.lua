@@ -41,8 +41,8 @@ function fleet.refuse_impossible(vehicle, data)
   local from, to = vehicle.status, data.status
   if not from or from == to then return end
   local possible = TRANSITIONS[from] or {}
-  for _, status in ipairs(possible) do
-    if status == to then return end
+  for _, next_status in ipairs(possible) do
+    if next_status == to then return end
   end
   fail("impossible_transition",
        string.format("vehicle %s can't go from %s to %s", data.vehicle_id, from, to),

@@ -1,0 +1,504 @@
+---@meta
+-- What Moonwire gives to handlers, for lua-language-server. Written by `moonwire new`; a newer
+-- Moonwire brings a newer one (share/moonwire/annotations). The text is in scripts/README.md.
+
+---Anything that JSON can say, and binary values.
+---@alias moonwire.Value any
+
+---One room, or a list of them: each socket is reached once.
+---@alias moonwire.Rooms string|string[]
+
+---A schema made by `require "schema"`.
+---@class moonwire.Schema
+
+--------------------------------------------------------------------------------
+-- Sending
+
+---Whom to reach, and how. Each step makes a new chain, so any of them can be kept and reused.
+---@class moonwire.Chain
+local chain = {}
+
+---Adds rooms to those that are reached.
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return moonwire.Chain
+function chain:to(rooms, ...) end
+
+---Leaves out who is in these rooms; a socket's id is the name of its own room.
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return moonwire.Chain
+function chain:except(rooms, ...) end
+
+---All of the namespace; of a socket, all but that socket.
+---@return moonwire.Chain
+function chain:broadcast() end
+
+---What a client can't take now is dropped.
+---@return moonwire.Chain
+function chain:volatile() end
+
+---false: what `engine.deflate` would compress goes out as it is.
+---@param on boolean
+---@return moonwire.Chain
+function chain:compress(on) end
+
+---How long `:call` waits.
+---@param seconds number
+---@return moonwire.Chain
+function chain:timeout(seconds) end
+
+---This node only.
+---@return moonwire.Chain
+function chain:here() end
+
+---Sends an event.
+---@param event string
+---@param ... moonwire.Value
+---@return boolean|nil sent
+---@return string|nil why
+function chain:emit(event, ...) end
+
+---Sends an event and waits for the acknowledgement: of one socket its values; of many a list of
+---their first values, and "timeout" if some are missing.
+---@param event string
+---@param ... moonwire.Value
+---@return any reply nil: see `why`
+---@return string|any why "timeout", "disconnected" or "busy"
+function chain:call(event, ...) end
+
+---Who is reached.
+---@return moonwire.Socket[]
+function chain:fetch() end
+
+---How many are reached.
+---@return integer
+function chain:count() end
+
+---Makes them join rooms.
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return boolean|nil done
+---@return string|nil why "disconnected" or "too many rooms"
+function chain:join(rooms, ...) end
+
+---Makes them leave rooms.
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return boolean|nil done
+---@return string|nil why
+function chain:leave(rooms, ...) end
+
+---Disconnects them from the namespace; with `close` their connections end.
+---@param close? boolean
+---@return boolean|nil done
+---@return string|nil why
+function chain:disconnect(close) end
+
+---Calls what a namespace `serve`s, as `ask` does, waiting as long as `:timeout` says.
+---@param name string
+---@param ... moonwire.Value
+---@return any result nil: see `why`
+---@return string|any why
+---@return string|any code of a `fail`
+function chain:ask(name, ...) end
+
+---An event for `ns:on_server` of another namespace.
+---@param event string
+---@param ... moonwire.Value
+---@return boolean|nil sent
+---@return string|nil why
+function chain:server_emit(event, ...) end
+
+--------------------------------------------------------------------------------
+-- Sockets
+
+---@class moonwire.Handshake
+---@field headers table<string, string>
+---@field query table<string, string>
+---@field auth table what the client sent as `auth`
+---@field address string
+---@field url string
+---@field secure boolean
+---@field xdomain boolean
+---@field issued number seconds since 1970
+---@field time string
+---@field client_certificate? string its subject, where one was verified
+
+---One client in one namespace. Once it has left, its methods do nothing and return nil, "disconnected".
+---@class moonwire.Socket
+---@field id string
+---@field nsp string its namespace's name
+---@field params table<string, string> of a family's name: `namespace "/tenant/:name"`
+---@field handshake moonwire.Handshake
+---@field data table yours; kept through reload and recovery
+---@field rooms string[] the first is its own
+---@field recovered boolean its client came back and missed nothing
+---@field transport "websocket"|"polling"
+---@field latency number|nil seconds, by the last ping
+---@field connected boolean
+local socket = {}
+
+---Sends an event to this client.
+---@param event string
+---@param ... moonwire.Value
+---@return boolean|nil sent
+---@return string|nil why
+function socket:emit(event, ...) end
+
+---Sends an event and waits for the client's acknowledgement; returns its values.
+---@param event string
+---@param ... moonwire.Value
+---@return any reply nil: see `why`
+---@return string|any why "timeout", "disconnected" or "busy"
+function socket:call(event, ...) end
+
+---A room, without this socket.
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return moonwire.Chain
+function socket:to(rooms, ...) end
+
+---All but this socket and those rooms.
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return moonwire.Chain
+function socket:except(rooms, ...) end
+
+---All but this socket.
+---@return moonwire.Chain
+function socket:broadcast() end
+
+---What the client can't take now is dropped.
+---@return moonwire.Chain
+function socket:volatile() end
+
+---@param on boolean
+---@return moonwire.Chain
+function socket:compress(on) end
+
+---How long `:call` waits.
+---@param seconds number
+---@return moonwire.Chain
+function socket:timeout(seconds) end
+
+---This node only.
+---@return moonwire.Chain
+function socket:here() end
+
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return boolean|nil done
+---@return string|nil why "disconnected" or "too many rooms"
+function socket:join(rooms, ...) end
+
+---@param rooms moonwire.Rooms
+---@param ... string more rooms
+---@return boolean|nil done
+---@return string|nil why
+function socket:leave(rooms, ...) end
+
+---Leaves the namespace; with `close` the connection ends.
+---@param close? boolean
+---@return boolean|nil done
+---@return string|nil why
+function socket:disconnect(close) end
+
+--------------------------------------------------------------------------------
+-- Namespaces
+
+---An argument as the client wrote it, of `schema.raw()`: emitting writes it verbatim. # is its length.
+---@class moonwire.Raw
+local raw = {}
+
+---Its value, each time anew.
+---@return moonwire.Value
+function raw:decode() end
+
+---Schemas, one an argument, and what else is declared of an event.
+---@class moonwire.Contract: { [integer]: moonwire.Schema }
+---@field returns? moonwire.Schema of the acknowledgement
+---@field description? string
+---@field check? boolean false: the handler checks by itself
+
+---@class moonwire.RelayOptions
+---@field to? moonwire.Rooms "order:{orderId}" takes a field of the first argument; without it: everybody
+---@field to_namespace? string another namespace's clients
+---@field as? string the event's name on its way out
+---@field except_sender? boolean default true
+---@field volatile? boolean
+---@field compress? boolean
+---@field schema? moonwire.Schema|moonwire.Contract
+---@field rate? number[] {count, seconds}, for each socket
+---@field role? string
+---@field roles? string[]
+
+---What `namespace "/x"` gives: where handlers are registered while a file loads, and the chain to
+---everybody.
+---@class moonwire.Namespace: moonwire.Chain
+---@field name string
+---@field state table plain data that survives reloads; not while a file loads
+local ns = {}
+
+---Before a client is in; `fail` refuses it.
+---@param fn fun(socket: moonwire.Socket)
+function ns:use(fn) end
+
+---@param fn fun(socket: moonwire.Socket)
+function ns:on_connect(fn) end
+
+---The rooms are still there.
+---@param fn fun(socket: moonwire.Socket, reason: string)
+function ns:on_disconnecting(fn) end
+
+---@param fn fun(socket: moonwire.Socket, reason: string)
+function ns:on_disconnect(fn) end
+
+---A client that was away did not come back in time.
+---@param fn fun(socket: moonwire.Socket)
+function ns:on_expired(fn) end
+
+---Handles an event; what the function returns is the acknowledgement.
+---@param event string
+---@param schema moonwire.Schema|moonwire.Contract one, or a list with one an argument
+---@param fn fun(socket: moonwire.Socket, ...: any): ...
+---@overload fun(self: moonwire.Namespace, event: string, fn: fun(socket: moonwire.Socket, ...: any): ...)
+function ns:on(event, schema, fn) end
+
+---Before the event's own handler, for every event.
+---@param fn fun(socket: moonwire.Socket, event: string, ...: any)
+function ns:on_any(fn) end
+
+---Packet middleware: `fail` stops the event.
+---@param fn fun(socket: moonwire.Socket, event: string, ...: any)
+function ns:use_event(fn) end
+
+---Declares an event that goes out.
+---@param event string
+---@param schema moonwire.Schema|moonwire.Contract
+function ns:emits(event, schema) end
+
+---Passes an event on without code.
+---@param event string
+---@param options? moonwire.RelayOptions
+function ns:relay(event, options) end
+
+---Hears what other namespaces `server_emit`.
+---@param event string
+---@param fn fun(...: any)
+function ns:on_server(event, fn) end
+
+---Offers a function to the others: `ask("/ns", name, ...)`.
+---@param name string
+---@param fn fun(...: any): ...
+function ns:serve(name, fn) end
+
+---Migrates `ns.state` when this version takes over; counts only if all goes well.
+---@param fn fun(state: table, from_generation: integer)
+function ns:on_reload(fn) end
+
+---Runs `fn` alone among all that lock this key, first come, first served; returns what it returns.
+---@param key string
+---@param fn fun(): ...
+---@return any ...
+function ns:lock(key, fn) end
+
+---The namespace that this file belongs to. Once a file, first.
+---@param name string "/events", or a family: "/tenant/:name"
+---@return moonwire.Namespace
+function namespace(name) end
+
+---Another namespace, from here.
+---@param name string
+---@return moonwire.Chain
+function namespace_of(name) end
+
+---Calls what another namespace `serve`s; returns what that returns.
+---@param nsp string
+---@param name string
+---@param ... moonwire.Value
+---@return any result nil: see `why`
+---@return string|any why
+---@return string|any code of a `fail`
+function ask(nsp, name, ...) end
+
+---Refuses: the client hears code and message.
+---@param code string|nil
+---@param message? string
+---@param data? moonwire.Value
+function fail(code, message, data) end
+
+---`return noack` leaves an event unanswered.
+noack = nil ---@type userdata
+
+--------------------------------------------------------------------------------
+-- Values
+
+---JSON's null. Compare with == null; missing is nil.
+null = nil ---@type userdata
+
+---Binary. # is its length.
+---@class moonwire.Bytes
+---@field data string
+
+---@param data string|moonwire.Bytes
+---@return moonwire.Bytes
+function bytes(data) end
+
+---@param value any
+---@return boolean
+function is_bytes(value) end
+
+---Also as `require "json"`.
+---@class moonwire.json
+json = {}
+
+---@param value moonwire.Value
+---@return string
+function json.encode(value) end
+
+---@param text string
+---@return moonwire.Value
+---@return string|nil why
+function json.decode(text) end
+
+---Marks a table as an array, also when it is empty.
+---@generic T: table
+---@param list? T
+---@return T
+function json.array(list) end
+
+--------------------------------------------------------------------------------
+-- Time and waiting
+
+---@class moonwire.Timer
+local timer = {}
+
+---@return boolean cancelled false if it was over already
+function timer:cancel() end
+
+---@param seconds number
+function sleep(seconds) end
+
+---@param seconds number
+---@param fn fun()
+---@return moonwire.Timer
+function after(seconds, fn) end
+
+---Never overlaps itself.
+---@param seconds number
+---@param fn fun()
+---@return moonwire.Timer
+function every(seconds, fn) end
+
+---By the wall clock, UTC: minute, hour, day of month, month, day of week; or @hourly, @daily, ….
+---@param expression string
+---@param fn fun()
+---@return moonwire.Timer
+function cron(expression, fn) end
+
+---Seconds since 1970, with fractions.
+---@return number
+function now() end
+
+---"1970-01-01T00:00:00.000Z"
+---@param seconds? number default: now
+---@return string
+function iso_time(seconds) end
+
+---@return string
+function uuid() end
+
+---In the background.
+---@param fn fun()
+function spawn(fn) end
+
+---Waits for all; the first result of each.
+---@param ... fun(): any
+---@return any ...
+function gather(...) end
+
+--------------------------------------------------------------------------------
+-- The outside
+
+---@class moonwire.Request
+---@field method string
+---@field path string
+---@field url string
+---@field query table<string, string>
+---@field headers table<string, string>
+---@field address string
+---@field secure boolean
+---@field params table<string, string> of the route's path
+---@field body string
+---@field json moonwire.Value
+
+---@class moonwire.RouteOptions
+---@field schema? moonwire.Schema of the JSON body
+
+---Serves HTTP beside the sockets: returns status, body, headers; nothing is 204.
+---@param method string
+---@param path string "/rooms/:id"
+---@param options moonwire.RouteOptions
+---@param fn fun(request: moonwire.Request): integer?, any?, table<string, string>?
+---@overload fun(method: string, path: string, fn: fun(request: moonwire.Request): integer?, any?, table<string, string>?)
+function route(method, path, options, fn) end
+
+---Before there is a connection: for a client's first HTTP request. `fail` refuses it; headers of the
+---answer may be returned.
+---@param fn fun(request: moonwire.Request): table<string, string>|nil
+function on_request(fn) end
+
+---@class moonwire.HttpRequest
+---@field url string
+---@field method? string default GET, or POST with a body
+---@field headers? table<string, string>
+---@field body? string|moonwire.Bytes
+---@field json? moonwire.Value instead of a body
+---@field timeout? number seconds for the whole call, default 30
+
+---@class moonwire.HttpResponse
+---@field status integer
+---@field headers table<string, string|string[]>
+---@field body string
+---@field json moonwire.Value where the body is JSON
+
+---@class moonwire.http
+http = {}
+
+---Asks another server, and waits for the answer.
+---@param request moonwire.HttpRequest
+---@return moonwire.HttpResponse|nil
+---@return string|nil why
+function http.request(request) end
+
+---@class moonwire.log
+log = {}
+
+---@param message string
+---@param fields? table
+function log.debug(message, fields) end
+
+---@param message string
+---@param fields? table
+function log.info(message, fields) end
+
+---@param message string
+---@param fields? table
+function log.warn(message, fields) end
+
+---@param message string
+---@param fields? table
+function log.error(message, fields) end
+
+---A variable of the environment.
+---@param name string
+---@param default? any
+---@return string|any
+function env(name, default) end
+
+---A value below [settings] of moonwire.toml.
+---@param name string "stock.limit"
+---@param default? any
+---@return any
+function setting(name, default) end
