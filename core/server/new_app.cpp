@@ -22,16 +22,31 @@ bool is_name(std::string_view name) {
            std::all_of(name.begin(), name.end(), is_part) && name != "public";
 }
 
-std::string fill_in(std::string_view text, const std::string& name) {
-    constexpr std::string_view kPlace = "{{name}}";
-    std::string filled;
-    for (;;) {
-        const std::size_t at = text.find(kPlace);
-        filled += text.substr(0, at);
-        if (at == text.npos) return filled;
-        filled += name;
-        text.remove_prefix(at + kPlace.size());
+/// "my-app" -> "MyApp"
+std::string type_of(std::string_view name) {
+    std::string type;
+    bool begins = true;
+    for (const char c : name) {
+        const bool is_part = c != '-' && c != '_';
+        if (is_part) type += begins && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+        begins = !is_part;
     }
+    return type;
+}
+
+std::string replace_all(std::string_view text, std::string_view place, std::string_view with) {
+    std::string replaced;
+    for (;;) {
+        const std::size_t at = text.find(place);
+        replaced += text.substr(0, at);
+        if (at == text.npos) return replaced;
+        replaced += with;
+        text.remove_prefix(at + place.size());
+    }
+}
+
+std::string fill_in(std::string_view text, const std::string& name) {
+    return replace_all(replace_all(text, "{{name}}", name), "{{Type}}", type_of(name));
 }
 
 /// Where an annotation file goes: settings of tools lie in the app, hidden, as those expect them.

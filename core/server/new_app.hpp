@@ -10,7 +10,8 @@
 
 namespace moonwire::server {
 
-/// The files of a new app, with {{name}} for its name.
+/// The files of a new app, with {{name}} for its name and {{Type}} for what `moonwire types` calls
+/// its namespace.
 std::span<const EmbeddedFile> new_app_files();
 
 /// Makes the app's folder below `scripts` (which is made, too, if it is missing) and returns the
