@@ -25,11 +25,14 @@ local function spawn_commuter(commuter)
   queues.join(ns.state, commuters:add(commuter))
 end
 
-channel:on("commuter:spawned", reservoir.commuter {
+local commuter = reservoir.commuter("DepotCommuter", {
   depot_id = depot_id,
   current_location = envelope.maybe(reservoir.point),
   direction = schema.default(schema.enum { "outbound" }, "outbound"),
-}, function(socket, message)
+})
+local answer = reservoir.answer("DepotCommuters", commuter)
+
+channel:on("commuter:spawned", commuter, function(socket, message)
   spawn_commuter(message.data)
   return channel:relay(socket, message)
 end)
@@ -48,7 +51,7 @@ channel:on("vehicle:query_commuters", reservoir.query { depot_id = depot_id },
   return channel:reply(socket, message, "vehicle:commuters_found", {
     vehicle_id = query.vehicle_id, depot_id = query.depot_id, commuters = found, count = #found,
   })
-end)
+end, { answer = envelope.of("vehicle:commuters_found", answer) })
 
 channel:on("commuter:picked_up", reservoir.boarding, function(socket, message)
   commuters:pick_up(message.data)
@@ -58,7 +61,7 @@ channel:on("commuter:picked_up", reservoir.boarding, function(socket, message)
   return channel:relay(socket, message)
 end)
 
-channel:pass("vehicle:commuters_found", reservoir.found)
+channel:pass("vehicle:commuters_found", reservoir.found, { sends = answer })
 
 ns:on_server("arrived", function(commuter_id) commuters:end_trip(commuter_id) end)
 

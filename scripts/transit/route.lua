@@ -3,6 +3,7 @@ local ns = namespace "/route-reservoir"
 
 local geo = require "geo"
 local schema = require "schema"
+local envelope = require "lib.envelope"
 local hub = require "lib.hub"
 local option = require "lib.option"
 local place = require "lib.place"
@@ -69,10 +70,15 @@ local function nearest(query, lat, lon)
   end
 end
 
-channel:on("commuter:spawned", reservoir.commuter {
+local commuter = {
   current_location = reservoir.point,
   direction = schema.enum { "outbound", "inbound" },
-}, function(socket, message)
+}
+local spawned = reservoir.commuter("RouteCommuter", commuter)
+commuter.distance = schema.optional(schema.number { min = 0, description = "metres" })
+local answer = reservoir.answer("RouteCommuters", reservoir.commuter("FoundCommuter", commuter))
+
+channel:on("commuter:spawned", spawned, function(socket, message)
   spawn_commuter(message.data)
   return channel:relay(socket, message)
 end)
@@ -86,7 +92,7 @@ channel:on("vehicle:query_commuters", reservoir.query(place.fields {
   local found = nearest(query, place.of(query))
   return channel:reply(socket, message, "vehicle:commuters_found",
                        { vehicle_id = query.vehicle_id, commuters = found, count = #found })
-end)
+end, { answer = envelope.of("vehicle:commuters_found", answer) })
 
 channel:on("commuter:picked_up", reservoir.boarding, function(socket, message)
   commuters:pick_up(message.data)
@@ -99,7 +105,7 @@ channel:on("commuter:dropped_off", reservoir.boarding, function(socket, message)
   return channel:relay(socket, message)
 end)
 
-channel:pass("vehicle:commuters_found", reservoir.found)
+channel:pass("vehicle:commuters_found", reservoir.found, { sends = answer })
 
 ns:on_server("boarded", function(commuter_id, vehicle_id)
   commuters:begin_trip(commuter_id, vehicle_id)

@@ -60,6 +60,23 @@ local function health()
   }
 end
 
+local some, count = schema.number { min = 0 }, schema.integer { min = 0 }
+local function figures(name, fields)
+  return schema.optional(schema.named(name, schema.object(fields)))
+end
+local report = schema.named("Health", schema.object {
+  status = schema.string { description = "of the broker healthy or degraded; a service's own words" },
+  uptime_seconds = schema.optional(some),
+  connections = schema.optional(schema.object { total = count, namespaces = schema.map(count) }),
+  messages = schema.optional(schema.object { received = count, sent = count, refused = count }),
+  reservoirs = schema.optional(schema.object {
+    depot = figures("DepotFigures", { waiting = count, limit = count, depots = count, expired = count }),
+    route = figures("RouteFigures",
+                    { waiting = count, limit = count, on_board = count, expired = count }),
+  }),
+  vehicles = figures("FleetFigures", { tracked = count, limit = count }),
+})
+
 -- A question, unless it says how its sender is: a report, which goes to the monitors.
 channel:on("system:health_check", schema.object {
   status = envelope.maybe(schema.string { min = 1, max = 64 }),
@@ -68,7 +85,7 @@ channel:on("system:health_check", schema.object {
     return channel:relay(socket, message)
   end
   return channel:reply(socket, message, "system:health_check", health())
-end)
+end, { sends = report, answer = envelope.of("system:health_check", report) })
 
 channel:on("system:error", schema.object {
   code = envelope.maybe(schema.string { max = 128 }),
@@ -83,9 +100,14 @@ channel:on("system:error", schema.object {
 end)
 
 -- Services may announce what the broker can't see: those behind them.
-local announcement = schema.object {
+local who = {
   service_type = schema.string { min = 1, max = 64 },
   service_id = envelope.maybe(envelope.id),
 }
-channel:pass("system:service_connected", announcement)
-channel:pass("system:service_disconnected", announcement)
+local announcement = schema.object(who)
+who.socket_id, who.namespace = envelope.maybe(envelope.id), envelope.maybe(schema.string())
+local came = schema.named("Service", schema.object(who))
+who.reason, who.connected_seconds = envelope.maybe(schema.string()), envelope.maybe(some)
+local went = schema.named("GoneService", schema.object(who))
+channel:pass("system:service_connected", announcement, { sends = came })
+channel:pass("system:service_disconnected", announcement, { sends = went })

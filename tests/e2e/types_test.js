@@ -8,6 +8,8 @@ const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
 const { promisify } = require("node:util");
+const Ajv = require("ajv");
+const yaml = require("js-yaml");
 const { Broker, moonwire, scriptsFolder, ROOT } = require("./lib/broker");
 const { DEADLINE_MS } = require("./lib/wait");
 
@@ -33,6 +35,16 @@ ns:on("appraise", { schema.string(), returns = schema.number() }, function(socke
   return (socket:timeout(10):call("price?", id)) * 2
 end)
 ns:on("note", schema.string(), function() end)
+`,
+};
+
+const TENANTS = {
+  "a/main.lua": `
+local ns, schema = namespace "/tenant/:name", require "schema"
+ns:on("ride:start", { schema.object { lat = schema.number { max = 90 }, additional = false },
+  returns = schema.nullable(schema.any()), description = "Begins: \\"now\\"." }, function() return null end)
+ns:on("raw", function() end)
+ns:emits("two", { schema.binary { max = 9 }, schema.default(schema.map(schema.enum { 1, "a", true }), {}) })
 `,
 };
 
@@ -74,16 +86,17 @@ const WRONG = {
 };
 
 describe("moonwire types", () => {
-  let folder, work;
+  let folder, tenants, work;
   before(() => {
     folder = scriptsFolder(SHOP);
+    tenants = scriptsFolder(TENANTS);
     work = fs.mkdtempSync(path.join(os.tmpdir(), "moonwire-types-"));
     fs.symlinkSync(path.join(__dirname, "node_modules"), path.join(work, "node_modules"));
     const made = moonwire(["types", folder, "--format", "typescript", "--output", path.join(work, "shop.ts")]);
     assert.deepStrictEqual([made.status, made.stdout, made.stderr], [0, "", ""]);
   });
   after(() => {
-    for (const each of [folder, work]) fs.rmSync(each, { recursive: true, force: true });
+    for (const each of [folder, tenants, work]) fs.rmSync(each, { recursive: true, force: true });
   });
 
   function compile(name, text) {
@@ -128,6 +141,30 @@ describe("moonwire types", () => {
       assert.match(made.stdout, new RegExp(`export namespace ${name} \\{`));
     const compiled = compile("transit", made.stdout);
     assert.strictEqual(compiled.output, "");
+  });
+
+  test("AsyncAPI: valid by the official schema, in JSON and as the same in YAML", () => {
+    const schema = require("@asyncapi/specs/schemas/3.0.0-without-$id.json");
+    const validate = new Ajv({ strict: false, validateFormats: false, allErrors: true }).compile(schema);
+    for (const scripts of [path.join(ROOT, "scripts/transit"), folder, tenants]) {
+      const made = moonwire(["types", scripts, "--format", "asyncapi"]);
+      assert.strictEqual(made.status, 0, made.stderr);
+      const document = JSON.parse(made.stdout);
+      assert.ok(validate(document), JSON.stringify(validate.errors, null, 1));
+      for (const [, to] of made.stdout.matchAll(/"\$ref": "#\/([^"]+)"/g))
+        assert.ok(to.split("/").reduce((at, key) => at && at[key], document), `nothing at ${to}`);
+      const file = path.join(work, "api.yaml");
+      assert.strictEqual(moonwire(["types", scripts, "--format", "asyncapi", "--output", file]).status, 0);
+      assert.deepStrictEqual(yaml.load(fs.readFileSync(file, "utf8")), document);
+    }
+    const { channels, operations, components } =
+      JSON.parse(moonwire(["types", tenants, "--format", "asyncapi"]).stdout);
+    assert.deepStrictEqual([channels.TenantName.address, channels.TenantName.parameters], ["/tenant/{name}", { name: {} }]);
+    assert.strictEqual(operations["TenantName.receive_ride_start"].action, "receive");
+    assert.strictEqual(components.messages["TenantName.receive_ride_start"].name, "ride:start");
+    // What the broker refuses, the document's schema refuses.
+    const at = new Ajv({ strict: false }).compile(components.messages["TenantName.receive_ride_start"].payload);
+    assert.ok(at({ lat: 90 }) && !at({ lat: 91 }) && !at({}) && !at({ lat: 1, lng: 2 }));
   });
 
   test("--namespace leaves one, or says which there are", () => {

@@ -114,3 +114,132 @@ export namespace T {
 }
 )");
 }
+
+TEST_CASE("Python has types that are defined before they are used, and methods") {
+    const std::string text = written(write_python, R"(
+local Point = schema.named("Point", schema.object { lat = schema.number { max = 90 } })
+ns:on("ride:start", { schema.object { from = Point, ["to-do"] = schema.optional(schema.any()) },
+                      schema.optional(schema.integer()), returns = Point }, log.info)
+ns:on("raw", log.info)
+ns:emits("moved", { Point, schema.enum { "a", 1 } }))",
+                                     "class Point(");
+    CHECK(text == R"(class Point(t.TypedDict):
+    # a number of at most 90
+    lat: float
+
+
+TRideStart = t.TypedDict("TRideStart", {
+    "from": Point,
+    "to-do": t.NotRequired[t.Any],
+})
+
+
+class T(Namespace):
+    """The namespace /t of the app app."""
+
+    MOVED: t.ClassVar[Event[t.Any]] = Event("moved")
+
+    def __init__(self, connection: Connection, name: str = "/t") -> None:
+        super().__init__(connection, name)
+
+    def on_moved(
+            self, handler: t.Callable[[Point, t.Literal["a", 1]], t.Union[None, t.Awaitable[None]]]) -> None:
+        self._on("moved", handler, 2)
+
+    async def emit_raw(self, *args: t.Any) -> None:
+        await self.emit("raw", *_given(*args))
+
+    async def call_raw(self, *args: t.Any, timeout: float = 5.0) -> t.Any:
+        return await self.call("raw", *_given(*args), timeout=timeout)
+
+    async def emit_ride_start(self, arg1: TRideStart, arg2: t.Optional[int] = None) -> None:
+        await self.emit("ride:start", *_given(arg1, arg2))
+
+    async def call_ride_start(self, arg1: TRideStart, arg2: t.Optional[int] = None, *, timeout: float = 5.0) -> Point:
+        return t.cast("Point", await self.call("ride:start", *_given(arg1, arg2), timeout=timeout))
+)");
+}
+
+TEST_CASE("Python's messages in envelopes are made of their data") {
+    const std::string text = written(write_python, R"(
+ns:on("x:y", schema.object { id = schema.string(), type = schema.enum { "x:y" }, timestamp =
+  schema.string(), source = schema.string(), data = schema.boolean(), correlationId =
+  schema.optional(schema.string()) }, log.info))",
+                                     "    async def request_x_y(");
+    CHECK(text.find("self, data: bool, answer: Event[_T], *, target: t.Optional[None] = None,") !=
+          std::string::npos);
+    CHECK(text.find("self._message(\"x:y\", data, target, _new_id(\"req\"), metadata)") !=
+          std::string::npos);
+}
+
+TEST_CASE("AsyncAPI has channels, operations and schemas") {
+    const std::string declarations = R"(
+local Point = schema.named("Point", schema.object { lat = schema.number { max = 90 } })
+ns:on("ride:start", { Point, returns = schema.default(Point, { lat = 1 }) }, log.info))";
+    CHECK(written(write_asyncapi_yaml, declarations, "\"channels\":") == R"("channels":
+  "T":
+    "address": "/t"
+    "messages":
+      "receive_ride_start":
+        "$ref": "#/components/messages/T.receive_ride_start"
+      "reply_receive_ride_start":
+        "$ref": "#/components/messages/T.reply_receive_ride_start"
+"operations":
+  "T.receive_ride_start":
+    "action": "receive"
+    "channel":
+      "$ref": "#/channels/T"
+    "messages":
+      -
+        "$ref": "#/channels/T/messages/receive_ride_start"
+    "reply":
+      "channel":
+        "$ref": "#/channels/T"
+      "messages":
+        -
+          "$ref": "#/channels/T/messages/reply_receive_ride_start"
+"components":
+  "messages":
+    "T.receive_ride_start":
+      "name": "ride:start"
+      "payload":
+        "$ref": "#/components/schemas/Point"
+    "T.reply_receive_ride_start":
+      "name": "ride:start"
+      "payload":
+        "anyOf":
+          -
+            "allOf":
+              -
+                "$ref": "#/components/schemas/Point"
+            "default":
+              "lat": 1
+          -
+            "$ref": "#/components/schemas/Failure"
+  "schemas":
+    "Point":
+      "type": "object"
+      "properties":
+        "lat":
+          "type": "number"
+          "maximum": 90
+      "required":
+        - "lat"
+    "Failure":
+      "type": "object"
+      "description": "What an acknowledgement gets when the broker's handler refuses."
+      "required":
+        - "error"
+      "properties":
+        "error":
+          "type": "object"
+          "required":
+            - "message"
+          "properties":
+            "code":
+              "type": "string"
+            "message":
+              "type": "string"
+            "data": {}
+)");
+}

@@ -21,7 +21,10 @@ struct TypesOptions {
 
 std::string write(const std::vector<script::NamespaceContract>& namespaces,
                   const TypesOptions& options) {
-    return script::write_typescript(namespaces);
+    if (options.format == "typescript") return script::write_typescript(namespaces);
+    if (options.format == "python") return script::write_python(namespaces);
+    const bool yaml = options.output.ends_with(".yaml") || options.output.ends_with(".yml");
+    return yaml ? script::write_asyncapi_yaml(namespaces) : script::write_asyncapi_json(namespaces);
 }
 
 /// Leaves the one that was asked for, if one was.
@@ -68,8 +71,8 @@ void add_types_command(CLI::App& cli, int& exit_code) {
     options->scripts.add_to(*command);
     command->add_option("--format", options->format, "What to write")
         ->required()
-        ->check(CLI::IsMember({"typescript"}));
-    command->add_option("--output", options->output, "The file; without it, standard output");
+        ->check(CLI::IsMember({"typescript", "python", "asyncapi"}));
+    command->add_option("--output", options->output, "The file; without it, standard output. asyncapi in a .yaml is YAML");
     command->add_option("--namespace", options->nsp, "Only this one");
     command->callback([options, &exit_code] { exit_code = types(*options); });
 }

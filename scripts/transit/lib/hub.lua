@@ -6,8 +6,15 @@ local identity = require "lib.identity"
 
 local MONITORS = "/system-events"
 
-local REFUSAL = envelope.of("system:error", schema.object {
-  code = schema.string(), message = schema.string(), field = schema.nullable(schema.string()),
+local refusal = schema.named("Refusal", schema.object {
+  code = schema.string(), message = schema.string(),
+  field = schema.nullable(schema.string { description = "what is to blame, if one field is" }),
+})
+local REFUSAL = envelope.of("system:error", refusal)
+local REFUSED = schema.named("ErrorAnswer", schema.object { error = refusal })
+local PASSED_ON = schema.named("PassedOn", schema.object {
+  ok = schema.enum { true }, id = envelope.id,
+  recipients = schema.optional(schema.integer { min = 0, description = "if it had a target" }),
 })
 
 local hub = {}
@@ -72,11 +79,17 @@ end
 
 --- Handles an inbound event: `handler(socket, message)` is called with a message that holds; what
 --- it returns is the acknowledgement. fail(code, message, {field = …}) in it refuses the message.
-function hub:on(event, data, handler)
-  local message_schema = envelope.of(event, data)
+--- For clients' types `terms` may say what else than the message goes out (`sends`, its data), and
+--- what besides that it is passed on is acknowledged (`answer`, a message).
+function hub:on(event, data, handler, terms)
+  local message_schema, answers = envelope.of(event, data), { PASSED_ON, REFUSED }
+  if terms and terms.answer then table.insert(answers, 1, terms.answer) end
   self.events[event] = true
-  self.ns:emits(event, message_schema)  -- for what comes in is passed on
-  self.ns:on(event, function(socket, message)
+  -- What comes in is passed on.
+  self.ns:emits(event, terms and terms.sends and envelope.of(event, terms.sends) or message_schema)
+  self.ns:on(event, {
+    message_schema, returns = schema.one_of(answers), check = false,  -- but here, in its own words
+  }, function(socket, message)
     local checked, problem = schema.check(message_schema, message)
     if not checked then
       local field = problem.path:gsub("^%$%.?", "")
@@ -95,8 +108,8 @@ function hub:on(event, data, handler)
 end
 
 --- An event that is only passed on.
-function hub:pass(event, data)
-  self:on(event, data, function(socket, message) return self:relay(socket, message) end)
+function hub:pass(event, data, terms)
+  self:on(event, data, function(socket, message) return self:relay(socket, message) end, terms)
 end
 
 --- Tells the sender what was wrong; the result is for the acknowledgement.

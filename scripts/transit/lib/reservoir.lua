@@ -12,10 +12,10 @@ reservoir.__index = reservoir
 local maybe, id = envelope.maybe, envelope.id
 
 --- A place on Earth, as the documents write it.
-reservoir.point = schema.object {
+reservoir.point = schema.named("Point", schema.object {
   lat = schema.number { min = -90, max = 90 },
   lon = schema.number { min = -180, max = 180 },
-}
+})
 
 local LIMIT = option.count("reservoir.limit", 20000)
 local REMEMBERED = option.count("reservoir.remembered", 20000)
@@ -30,8 +30,9 @@ reservoir.WALKING_DISTANCE = option.amount("reservoir.walking_distance", 500)
 reservoir.PRIORITY = option.of("reservoir.priority", priority, 1)
 reservoir.MAX_SEATS = option.count("reservoir.max_seats", 200)
 
---- The data of `commuter:spawned`; `fields` adds what a reservoir wants to know besides.
-function reservoir.commuter(fields)
+--- The data of `commuter:spawned`, a type of this name; `fields` adds what a reservoir wants to know
+--- besides.
+function reservoir.commuter(name, fields)
   local all = {
     commuter_id = id,
     route_id = maybe(id),
@@ -41,7 +42,7 @@ function reservoir.commuter(fields)
                                           reservoir.WALKING_DISTANCE),
   }
   for field, kind in pairs(fields) do all[field] = kind end
-  return schema.object(all)
+  return schema.named(name, schema.object(all))
 end
 
 --- The data of `vehicle:query_commuters`; `fields` adds or replaces.
@@ -57,10 +58,21 @@ function reservoir.query(fields)
 end
 
 --- The data of `commuter:picked_up` and `commuter:dropped_off`.
-reservoir.boarding = schema.object { commuter_id = id, vehicle_id = id }
+reservoir.boarding = schema.named("Boarding", schema.object { commuter_id = id, vehicle_id = id })
 
 --- The data of `vehicle:commuters_found`, when a service answers in the reservoir's place.
 reservoir.found = schema.object { commuters = schema.array(schema.any(), { max = 1000 }) }
+
+--- The data of `vehicle:commuters_found` when the reservoir itself answers, a type of this name;
+--- for who asks.
+function reservoir.answer(name, commuter)
+  return schema.named(name, schema.object {
+    vehicle_id = maybe(id),
+    depot_id = maybe(id),
+    commuters = schema.array(commuter),
+    count = maybe(schema.integer { min = 0 }),
+  })
+end
 
 --- `leaving(record)` is told of each commuter who is about to wait no longer.
 function reservoir.open(ns, leaving)
