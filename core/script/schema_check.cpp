@@ -134,8 +134,8 @@ private:
             case LUA_TNUMBER: return "number " + number_text(lua_tonumber(state_, value));
             case LUA_TSTRING: return "string " + quoted_text(text(value));
             case LUA_TTABLE:
-                return is_array(value) ? "an array of " + counted(lua_objlen(state_, value), "elements")
-                                       : "an object";
+                if (!is_array(value)) return "an object";
+                return "an array of " + counted(lua_objlen(state_, value), "elements");
             default: break;
         }
         if (is_null(state_, value)) return "null";
@@ -233,7 +233,8 @@ private:
                 return fail("pattern", node, value, [&] { return std::string(match.problem()); });
             if (anchored) break;
         }
-        return fail("pattern", node, value, [&] { return "must match " + quoted_text(node.pattern); });
+        return fail("pattern", node, value,
+                    [&] { return "must match " + quoted_text(node.pattern); });
     }
 
     bool binary(const SchemaNode& node, int value) {

@@ -95,7 +95,8 @@ std::string without_name(const SchemaNode& node) {
 std::string number_text(double value) {
     std::array<char, 32> text;
     // As a whole number, for the shortest of 100000 is 1e+05.
-    if (value == std::floor(value) && std::abs(value) < 1e15) return std::to_string(std::llround(value));
+    if (value == std::floor(value) && std::abs(value) < 1e15)
+        return std::to_string(std::llround(value));
     const auto [end, error] = std::to_chars(text.begin(), text.end(), value);
     return std::string(text.begin(), end);
 }

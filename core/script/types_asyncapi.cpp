@@ -127,9 +127,10 @@ private:
         if (signature.returns) {
             std::string answer = schema(*signature.returns);
             if (inbound)
-                answer = Object()
-                             .add("anyOf", list({answer, reference("components/schemas/" + failure_)}))
-                             .json();
+                answer =
+                    Object()
+                        .add("anyOf", list({answer, reference("components/schemas/" + failure_)}))
+                        .json();
             Object reply;
             reply.add("channel", reference("channels/" + channel));
             reply.add("messages", add_message(names.take("reply_" + id), answer));
@@ -241,14 +242,16 @@ private:
 /// Block style, with every text quoted as JSON has it, which YAML reads the same.
 void append_yaml(std::string& out, const rapidjson::Value& value, const std::string& indent) {
     const auto nested = [&](const rapidjson::Value& each) {
-        const bool block = (each.IsObject() && !each.ObjectEmpty()) || (each.IsArray() && !each.Empty());
+        const bool block =
+            (each.IsObject() && !each.ObjectEmpty()) || (each.IsArray() && !each.Empty());
         if (block) out += '\n';
         else out += ' ';
         append_yaml(out, each, block ? indent + "  " : indent);
     };
     if (value.IsObject() && !value.ObjectEmpty()) {
         for (const auto& member : value.GetObject()) {
-            out += indent + json_string({member.name.GetString(), member.name.GetStringLength()}) + ':';
+            out += indent +
+                   json_string({member.name.GetString(), member.name.GetStringLength()}) + ':';
             nested(member.value);
         }
     } else if (value.IsArray() && !value.Empty()) {

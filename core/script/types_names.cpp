@@ -122,7 +122,8 @@ std::string documentation_of(const SchemaNode& node, bool declared_here) {
         if (each->name.empty() || declared_here) add(each->description);
         if (!is_optional(*each) && each->kind != Kind::nullable) break;
     }
-    if (const SchemaNode& inner = innermost(node); is_bounded(inner) && (inner.name.empty() || declared_here))
+    const SchemaNode& inner = innermost(node);
+    if (is_bounded(inner) && (inner.name.empty() || declared_here))
         add(expected_text(inner));
     for (const SchemaNode* each = &node; is_optional(*each); each = each->children[0].get())
         if (each->kind == Kind::with_default) add("default: " + each->default_json);

@@ -144,7 +144,8 @@ private:
         const bool plain = std::all_of(node.fields.begin(), node.fields.end(),
                                        [](const auto& field) { return is_identifier(field.name); });
         for (const SchemaNode::Field& field : node.fields) {
-            std::string inner = type_of(required_part(*field.schema), type + pascal_case(field.name));
+            std::string inner =
+                type_of(required_part(*field.schema), type + pascal_case(field.name));
             if (is_optional(*field.schema)) inner = "t.NotRequired[" + inner + "]";
             fields += comment(documentation_of(*field.schema), "    ");
             fields += plain ? "    " + field.name + ": " + inner + "\n"
@@ -169,7 +170,8 @@ private:
         for (const EventContract& event : nsp.in)
             add_incoming(event, type, in_names.take(snake_case(event.name)), methods);
         classes_ += "\n\nclass " + type + "(Namespace):\n    \"\"\"The namespace " +
-                    escaped(nsp.name) + " of the app " + escaped(nsp.app) + ".\"\"\"\n\n" + constants;
+                    escaped(nsp.name) + " of the app " + escaped(nsp.app) + ".\"\"\"\n\n" +
+                    constants;
         if (!constants.empty()) classes_ += "\n";
         classes_ += "    def __init__(self, connection: Connection, name: str";
         if (!is_family) classes_ += " = " + json_string(nsp.name);
@@ -236,7 +238,8 @@ private:
         const SchemaNode* target = field_of(message, "target");
         const std::string target_type = target ? type_of(*target, name + "Target") : "None";
         const std::string rest = "target: t.Optional[" + target_type +
-                                 "] = None,\n            metadata: t.Optional[dict[str, t.Any]] = None";
+                                 "] = None,\n"
+                                 "            metadata: t.Optional[dict[str, t.Any]] = None";
         const std::string head = "(\n            self, data: " + data + ", *, ";
         const auto made = [&](const std::string& correlation) {
             return "self._message(" + quoted + ", data, target, " + correlation + ", metadata)";
@@ -274,7 +277,8 @@ private:
             event.signature.returns ? type_of(*event.signature.returns, name + "Answer") : "None";
         const std::string handler =
             event.signature.declared
-                ? "t.Callable[[" + types + "], t.Union[" + returned + ", t.Awaitable[" + returned + "]]]"
+                ? "t.Callable[[" + types + "], t.Union[" + returned + ", t.Awaitable[" + returned +
+                      "]]]"
                 : "t.Callable[..., t.Any]";
         const std::string count =
             event.signature.declared ? std::to_string(arguments.size()) : "64";

@@ -70,7 +70,8 @@ private:
                     "    error: (failure: Failure[\"error\"]) => void;\n";
         }
         for (const EventContract& event : nsp.out) add_event(event, false);
-        out_ += "  }\n\n  /** What the broker handles. */\n  export interface ClientToServerEvents {\n";
+        out_ += "  }\n\n  /** What the broker handles. */\n"
+                "  export interface ClientToServerEvents {\n";
         for (const EventContract& event : nsp.in) add_event(event, true);
         out_ += "  }\n\n"
                 "  export type ClientSocket = Socket<ServerToClientEvents, ClientToServerEvents>;\n"

@@ -72,7 +72,8 @@ void add_types_command(CLI::App& cli, int& exit_code) {
     command->add_option("--format", options->format, "What to write")
         ->required()
         ->check(CLI::IsMember({"typescript", "python", "asyncapi"}));
-    command->add_option("--output", options->output, "The file; without it, standard output. asyncapi in a .yaml is YAML");
+    command->add_option("--output", options->output,
+                        "The file (asyncapi in a .yaml is YAML); without it, standard output");
     command->add_option("--namespace", options->nsp, "Only this one");
     command->callback([options, &exit_code] { exit_code = types(*options); });
 }
