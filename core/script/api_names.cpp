@@ -70,9 +70,10 @@ void read_environment(lua_State* state, ApiNames& names) {
 ApiNames read_api_names() {
     ApiNames names;
     // No limit: nothing below may be left by an error for want of memory.
-    Runtime runtime(0, nullptr);
+    Runtime runtime({.memory_bytes = 0}, nullptr);
     const auto generation =
-        std::make_shared<Generation>(runtime, 1, "/", std::make_shared<const AppSources>());
+        std::make_shared<Generation>(
+        runtime, 1, NamespaceSources{"/", std::make_shared<const AppSources>(), {}});
     const auto read = [&]() -> Result<void> {
         auto prepared = Vm::protect(runtime.state(), 0, [](lua_State* state) {
             register_api(state);

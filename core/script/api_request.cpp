@@ -91,7 +91,7 @@ void NamespaceVm::run_request_hooks(const RouteRequest& request, Once<RequestDec
                 if (decision) return decide(*std::move(decision));
                 failure.message = failure.traceback = "the result: " + decision.error().message;
             } else {
-                failure = describe_failure(runtime_->state(), outcome.thread);
+                failure = describe_failure(runtime_->state(), outcome);
             }
             if (failure.is_bug) log_bug(*generation, "in", kName, failure);
             decide({false, failure.is_bug ? "" : failure.message, {}});

@@ -130,6 +130,20 @@ private:
 
 }  // namespace
 
+bool is_same_code(const NamespaceSources& before, const NamespaceSources& now) {
+    if (before.app->app.name != now.app->app.name || before.files != now.files) return false;
+    const auto source_of = [](const NamespaceSources& sources, const std::string& module) {
+        const auto found = sources.app->modules.find(module);
+        return found == sources.app->modules.end() ? nullptr : &found->second;
+    };
+    for (const std::string& module : before.used->names()) {
+        const ScriptFile* then = source_of(before, module);
+        const ScriptFile* there = source_of(now, module);
+        if ((then == nullptr) != (there == nullptr) || (then && *then != *there)) return false;
+    }
+    return true;
+}
+
 FoundScripts find_scripts(const std::vector<App>& apps) {
     Finder finder;
     for (const App& app : apps) finder.add(app);

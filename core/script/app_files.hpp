@@ -2,6 +2,8 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,8 @@ namespace moonwire::script {
 struct ScriptFile {
     std::string path;  // app name and path below its folder: "orders/lib/geo.lua"
     std::string source;
+
+    bool operator==(const ScriptFile&) const = default;
 };
 
 /// An app's text at one moment. Immutable and shared, so a generation never mixes versions: what it
@@ -23,12 +27,35 @@ struct AppSources {
     std::map<std::string, ScriptFile, std::less<>> modules;  // by name: "lib.geo"
 };
 
+/// The names of the modules that a namespace's code has asked for, found or not: with its files,
+/// what it depends on. Grows as long as the code runs. Any thread.
+class UsedModules {
+public:
+    void add(const std::string& name) {
+        std::lock_guard lock(mutex_);
+        names_.insert(name);
+    }
+    std::set<std::string> names() const {
+        std::lock_guard lock(mutex_);
+        return names_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::set<std::string> names_;
+};
+
 /// The files of one namespace, in path order.
 struct NamespaceSources {
     std::string name;  // "/events", or a family: "/tenant/:name"
     std::shared_ptr<const AppSources> app;
     std::vector<ScriptFile> files;
+    std::shared_ptr<UsedModules> used = std::make_shared<UsedModules>();
 };
+
+/// Whether code made of `now` would be the code made of `before`: its files are the same, and so
+/// are the modules that it has asked for.
+bool is_same_code(const NamespaceSources& before, const NamespaceSources& now);
 
 struct FoundScripts {
     std::map<std::string, NamespaceSources> namespaces;

@@ -69,7 +69,7 @@ Payload encode_event(lua_State* state, int index) {
 Payload encode_for_clients(lua_State* state, int index) {
     const Payload payload = encode_event(state, index);
     Runtime& runtime = Runtime::of(state);
-    if (runtime.check_emits) check_emitted(state, runtime.owner->generation(), index);
+    if (runtime.limits.check_emits) check_emitted(state, runtime.owner->generation(), index);
     return payload;
 }
 
@@ -137,7 +137,7 @@ int call_socket(lua_State* state, const Chain& chain) {
     const Payload payload = encode_for_clients(state, 2);
     const auto socket = live_socket(chain);
     if (!socket) return push_nil_and(state, "disconnected");
-    std::string event(Runtime::of(state).check_emits ? text_at(state, 2) : std::string_view());
+    std::string event(Runtime::of(state).limits.check_emits ? text_at(state, 2) : std::string_view());
     socket->call(payload, chain.timeout,
                  [waiter = begin_wait(state, "call"), event = std::move(event)](
                      socketio::AckOutcome outcome, Payload reply) {

@@ -12,6 +12,7 @@
 #include "core/script/lint.hpp"
 #include "core/script/loader.hpp"
 #include "core/script/route_table.hpp"
+#include "core/script/watchdog.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -26,7 +27,10 @@ LintNamespace::Names names_of(const Entries& entries) {
 class Checker {
 public:
     explicit Checker(const HostOptions& options)
-        : options_(options), found_(find_scripts(options.apps)) {}
+        : limits_(options.limits), found_(find_scripts(options.apps)) {
+        limits_.watchdog = &watchdog_;
+        limits_.jit = false;  // or a load that never ends could not be stopped
+    }
 
     std::vector<Problem> check() {
         for (const LoadError& each : found_.errors) add(each);
@@ -96,7 +100,7 @@ private:
     }
 
     std::optional<LoadError> compile(const ScriptFile& file) {
-        Vm vm(options_.namespace_memory_bytes);
+        Vm vm(limits_.memory_bytes);
         auto compiled = vm.push_environment();
         if (compiled) compiled = vm.load(file.source, file.path, 1);
         if (compiled) return std::nullopt;
@@ -112,7 +116,7 @@ private:
         std::erase_if(sources.files,
                       [this](const ScriptFile& file) { return broken_.contains(file.path); });
         if (sources.files.empty()) return;
-        Runtime runtime(options_.namespace_memory_bytes, nullptr);
+        Runtime runtime(limits_, nullptr);
         auto prepared = Vm::protect(runtime.state(), 0, [](lua_State* state) {
             register_api(state);
             return 0;
@@ -140,7 +144,8 @@ private:
         for (const LoadError& each : errors) add(each);
     }
 
-    const HostOptions& options_;
+    Watchdog watchdog_;
+    VmLimits limits_;
     const FoundScripts found_;
     const ApiNames api_ = read_api_names();
     std::vector<LintApp> apps_;

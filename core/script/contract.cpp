@@ -8,6 +8,7 @@
 #include "core/script/app_files.hpp"
 #include "core/script/generation.hpp"
 #include "core/script/scratch.hpp"
+#include "core/script/watchdog.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -99,9 +100,12 @@ std::vector<LoadError> name_conflicts(const std::vector<NamespaceContract>& name
 
 Contracts read_contracts(const HostOptions& options) {
     FoundScripts found = find_scripts(options.apps);
+    Watchdog watchdog;
+    VmLimits limits = options.limits;
+    limits.watchdog = &watchdog;
     Contracts contracts{{}, std::move(found.errors)};
     for (const auto& [name, sources] : found.namespaces) {
-        Tried tried = try_namespace(sources, options.namespace_memory_bytes);
+        Tried tried = try_namespace(sources, limits);
         if (tried.error) contracts.errors.push_back(*std::move(tried.error));
         else contracts.namespaces.push_back(std::move(tried.contract));
     }

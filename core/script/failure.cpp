@@ -6,9 +6,12 @@
 #include "core/script/json_encode.hpp"
 #include "core/script/lua_tools.hpp"
 #include "core/script/runtime.hpp"
+#include "core/script/scheduler.hpp"
 
 namespace moonwire::script {
 namespace {
+
+constexpr std::chrono::milliseconds kDescribeBudget{100};
 
 bool is_failure(lua_State* state, int index) {
     return lua_istable(state, index) && has_metatable(state, index, kFailureMetatableKey);
@@ -59,6 +62,7 @@ std::string whole_traceback(const std::optional<CaughtError>& caught, const std:
 }  // namespace
 
 std::string Failure::client_json() const {
+    if (stopped) return R"({"code":"busy","message":"the handler ran too long"})";
     if (is_bug) return R"({"code":"internal","message":"internal error"})";
     std::string json = "{";
     if (!code.empty()) json += "\"code\":" + json_string(code) + ",";
@@ -68,6 +72,7 @@ std::string Failure::client_json() const {
 }
 
 socketio::Refusal Failure::refusal() const {
+    if (stopped) return {"the handler ran too long", R"({"code":"busy"})"};
     if (is_bug) return {"internal error", R"({"code":"internal"})"};
     if (code.empty()) return {message, data_json};
     return {message, data_with_code(code, data_json)};
@@ -77,6 +82,7 @@ unsigned Failure::http_status() const {
     static constexpr std::pair<std::string_view, unsigned> kStatuses[] = {
         {"unauthorized", 401}, {"forbidden", 403}, {"not_found", 404},
         {"conflict", 409},     {"invalid", 422},   {"busy", 503}};
+    if (stopped) return 503;
     if (is_bug) return 500;
     for (const auto& [name, status] : kStatuses)
         if (code == name) return status;
@@ -134,15 +140,20 @@ int lua_note_error(lua_State* state) {
     return 1;
 }
 
-Failure describe_failure(lua_State* state, lua_State* thread) {
+Failure describe_failure(lua_State* state, const Outcome& outcome) {
+    lua_State* const thread = outcome.thread;
     Failure failure;
+    failure.stopped = outcome.stopped;
     Encoded data;
     Result<void> encoded;
+    // An error's __tostring is a script's code, too.
+    RunGuard& guard = Vm::of(state).guard();
+    guard.begin(Clock::now(), kDescribeBudget);
     auto described = Vm::protect(state, 0, [&](lua_State* L) {
         luaL_checkstack(L, 4, "error");
         lua_pushvalue(thread, -1);
         lua_xmove(thread, L, 1);
-        if (is_failure(L, -1)) {
+        if (is_failure(L, -1) && !failure.stopped) {
             failure.is_bug = false;
             failure.code = text_member(L, "code");
             failure.message = text_member(L, "message");
@@ -165,6 +176,7 @@ Failure describe_failure(lua_State* state, lua_State* thread) {
         caught.reset();
         return 0;
     });
+    guard.end(!described);
     if (described && !encoded) {
         failure.is_bug = true;
         failure.message = "the data of fail(): " + encoded.error().message;

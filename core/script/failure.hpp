@@ -8,15 +8,19 @@ struct lua_State;
 
 namespace moonwire::script {
 
+struct Outcome;
+
 /// How a handler ended that did not return: a refusal it meant (`fail`), or a bug.
 struct Failure {
     bool is_bug = true;
+    bool stopped = false;   // a bug of a kind: it ran over its budget
     std::string code;       // of fail(); may be empty
     std::string message;    // of fail(); of a bug: "file:line: what"
     std::string data_json;  // of fail(); empty: none
     std::string traceback;  // of a bug: the message and the stack
 
-    /// `{"code":…,"message":…,"data":…}` as the client sees it: a bug is `internal`, no details.
+    /// `{"code":…,"message":…,"data":…}` as the client sees it: a bug is `internal`, one that was
+    /// stopped `busy`, without details.
     std::string client_json() const;
     /// The same as CONNECT_ERROR: the code goes into the data.
     socketio::Refusal refusal() const;
@@ -47,8 +51,8 @@ struct CaughtError {
 /// for describe_failure.
 int lua_note_error(lua_State* state);
 
-/// Reads the error value on top of `thread` (a dead coroutine: its stack gives the traceback),
-/// using the main state for whatever needs memory. Raises nothing; leaves both stacks as they were.
-Failure describe_failure(lua_State* state, lua_State* thread);
+/// Reads the error value on top of a failed coroutine, whose stack gives the traceback, using the
+/// main state for whatever needs memory. Raises nothing; leaves both stacks as they were.
+Failure describe_failure(lua_State* state, const Outcome& outcome);
 
 }  // namespace moonwire::script

@@ -4,12 +4,12 @@
 
 namespace moonwire::script {
 
-Generation::Generation(Runtime& runtime, std::uint64_t number, std::string nsp,
-                       std::shared_ptr<const AppSources> app)
+Generation::Generation(Runtime& runtime, std::uint64_t number, const NamespaceSources& sources)
     : runtime_(runtime),
       number_(number),
-      nsp_(std::move(nsp)),
-      app_(std::move(app)),
+      nsp_(sources.name),
+      app_(sources.app),
+      used_modules_(sources.used),
       timers_(*this) {}
 
 void Generation::open(lua_State* state) {

@@ -66,13 +66,13 @@ class Generation : public std::enable_shared_from_this<Generation> {
 public:
     enum class Phase : std::uint8_t { loading, live, retired };
 
-    Generation(Runtime& runtime, std::uint64_t number, std::string nsp,
-               std::shared_ptr<const AppSources> app);
+    Generation(Runtime& runtime, std::uint64_t number, const NamespaceSources& sources);
 
     Runtime& runtime() const noexcept { return runtime_; }
     std::uint64_t number() const noexcept { return number_; }
     const std::string& nsp() const noexcept { return nsp_; }
     const AppSources& app() const noexcept { return *app_; }
+    UsedModules& used_modules() noexcept { return *used_modules_; }
     Phase phase() const noexcept { return phase_; }
     Timers& timers() noexcept { return timers_; }
 
@@ -123,6 +123,7 @@ private:
     const std::uint64_t number_;
     const std::string nsp_;
     const std::shared_ptr<const AppSources> app_;
+    const std::shared_ptr<UsedModules> used_modules_;
     Phase phase_ = Phase::loading;
     LuaRef functions_, environment_;
     Timers timers_;

@@ -7,11 +7,14 @@
 #include <set>
 #include <utility>
 
+#include "core/base/log.hpp"
 #include "core/script/app_files.hpp"
+#include "core/script/catalogue.hpp"
 #include "core/script/namespace_vm.hpp"
 #include "core/script/route_call.hpp"
 #include "core/script/route_table.hpp"
 #include "core/script/scratch.hpp"
+#include "core/script/watchdog.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -19,25 +22,17 @@ namespace {
 /// How long handlers in flight may go on in a namespace whose files were deleted.
 constexpr std::chrono::seconds kRemovalGrace{5};
 
-VmLimits limits_of(const HostOptions& options) {
-    return {options.namespace_memory_bytes, options.coroutines_per_namespace,
-            options.timers_per_namespace, options.check_emits};
-}
+/// One reload on its way over the namespaces' reactors. The last of them reports.
+struct ReloadRound {
+    ReloadRound(std::shared_ptr<Catalogue> catalogue, Function<void(std::vector<LoadError>)> done)
+        : catalogue(std::move(catalogue)), done(std::move(done)) {}
 
-/// The outcome of one reload, over all namespaces' reactors.
-struct ReloadReport {
-    std::mutex mutex;
-    std::vector<LoadError> errors;
-    std::size_t pending = 0;
+    const std::shared_ptr<Catalogue> catalogue;
     Function<void(std::vector<LoadError>)> done;
+    std::atomic<std::size_t> pending{1};
 
-    void finish(std::optional<LoadError> error) {
-        {
-            std::lock_guard lock(mutex);
-            if (error) errors.push_back(*std::move(error));
-            if (--pending > 0) return;
-        }
-        if (done) done(std::move(errors));
+    void finish() {
+        if (--pending == 0 && done) done(catalogue->errors());
     }
 };
 
@@ -69,7 +64,22 @@ struct HookRound {
 
 struct Host::Impl final : Directory {
     Impl(HostOptions options, socketio::Server& server, std::vector<Reactor*> reactors)
-        : options(std::move(options)), server(server), reactors(std::move(reactors)) {}
+        : options(std::move(options)),
+          server(server),
+          reactors(std::move(reactors)),
+          apps(this->options.apps) {}
+
+    VmLimits limits_of(const std::string& name) {
+        const auto own = options.namespaces.find(name);
+        VmLimits limits = own == options.namespaces.end() ? options.limits : own->second.limits;
+        limits.watchdog = &watchdog;
+        return limits;
+    }
+    Reactor& home_of(const std::string& name) {
+        const auto own = options.namespaces.find(name);
+        if (own != options.namespaces.end() && own->second.reactor) return *own->second.reactor;
+        return *reactors[next_home++ % reactors.size()];
+    }
 
     HttpClient* http() const noexcept override { return options.http; }
     std::shared_ptr<NamespaceVm> find(std::string_view nsp) const override {
@@ -92,19 +102,19 @@ struct Host::Impl final : Directory {
         any_hooked.store(!hooked.empty(), std::memory_order_release);
     }
 
-    /// Adds a namespace that no script served so far. `routes_tried`: they were compared with those
-    /// that the others will have after this reload.
-    std::optional<LoadError> add(const NamespaceSources& sources, bool routes_tried) {
-        const std::string& file = sources.files.front().path;
-        Reactor& home = *reactors[next_home++ % reactors.size()];
-        const auto vm =
-            std::make_shared<NamespaceVm>(sources.name, home, server, *this, limits_of(options));
-        if (auto error = vm->load(sources)) return error;
+    /// Adds a namespace that no script served so far, or notes why not. `routes_tried`: they were
+    /// compared with those that the others will have after this reload.
+    void add(const NamespaceSources& sources, bool routes_tried) {
+        Reactor& home = home_of(sources.name);
+        const auto vm = std::make_shared<NamespaceVm>(sources.name, home, server, *this,
+                                                      limits_of(sources.name));
+        if (auto error = vm->load(sources)) return catalogue->fail(sources, *std::move(error));
         std::vector<Route> routes = vm->routes();
         {
             std::lock_guard lock(mutex);
             if (!routes_tried)
-                if (auto error = route_table.conflict(sources.name, routes)) return error;
+                if (auto error = route_table.conflict(sources.name, routes))
+                    return catalogue->fail(sources, *std::move(error));
             route_table.replace(sources.name, std::move(routes));
             note_hooks(sources.name, vm->hooks_requests());
             vms[sources.name] = vm;
@@ -112,11 +122,14 @@ struct Host::Impl final : Directory {
         // Timers start before the first client, for the reactor runs its posts in order.
         home.post([vm] { vm->go_live(); });
         auto added = server.add(sources.name, home, vm);
-        if (added) return std::nullopt;
+        if (added) {
+            log::info("scripts serve", {{"namespace", sources.name}});
+            return catalogue->serve(sources);
+        }
         // Somebody else serves the name, who must not be removed with this one.
         forget(sources.name);
         home.post([vm] { vm->shut(); });
-        return LoadError{file, 0, added.error().message};
+        catalogue->fail(sources, LoadError{sources.files.front().path, 0, added.error().message});
     }
 
     std::shared_ptr<NamespaceVm> forget(const std::string& name) {
@@ -129,6 +142,8 @@ struct Host::Impl final : Directory {
 
     void remove(const std::string& name) {
         auto vm = forget(name);
+        catalogue->forget(name);
+        log::info("scripts removed, the namespace drains", {{"namespace", name}});
         server.remove(name);
         Reactor& home = vm->home();
         home.post([vm = std::move(vm)]() mutable {
@@ -138,33 +153,22 @@ struct Host::Impl final : Directory {
         });
     }
 
-    /// Tries every candidate in a scratch state; what fails is taken out of `found`.
-    std::vector<LoadError> try_out(FoundScripts& found) const {
-        std::vector<LoadError> errors;
-        RouteTable routes;
-        {
-            // Those that will not be replaced keep the routes that they have.
-            std::lock_guard lock(mutex);
-            routes = route_table;
-        }
-        for (const auto& [name, sources] : found.namespaces) routes.replace(name, {});
-        std::erase_if(found.namespaces, [&](const auto& each) {
-            Tried tried = try_namespace(each.second, options.namespace_memory_bytes);
-            if (!tried.error) tried.error = routes.conflict(each.first, tried.routes);
-            if (tried.error) {
-                errors.push_back(*std::move(tried.error));
-                return true;
-            }
-            routes.replace(each.first, std::move(tried.routes));
-            return false;
-        });
-        return errors;
+    /// The routes that there will be once these changes are made, but for those of the changed.
+    RouteTable routes_without(const Catalogue::Changes& changes) const {
+        std::lock_guard lock(mutex);
+        RouteTable routes = route_table;
+        for (const std::string& name : changes.deleted) routes.replace(name, {});
+        for (const NamespaceSources& each : changes.changed) routes.replace(each.name, {});
+        return routes;
     }
 
     const HostOptions options;
     socketio::Server& server;
     const std::vector<Reactor*> reactors;
+    Watchdog watchdog;
     std::mutex reloading;  // one at a time
+    std::vector<App> apps;  // under it
+    const std::shared_ptr<Catalogue> catalogue = std::make_shared<Catalogue>();
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<NamespaceVm>, std::less<>> vms;
     RouteTable route_table;
@@ -180,40 +184,49 @@ Host::Host(HostOptions options, socketio::Server& server, std::vector<Reactor*> 
 Host::~Host() = default;
 
 std::vector<LoadError> Host::load() {
-    FoundScripts found = find_scripts(impl_->options.apps);
-    for (const auto& [name, sources] : found.namespaces)
-        if (auto error = impl_->add(sources, false)) found.errors.push_back(*std::move(error));
-    return std::move(found.errors);
+    std::lock_guard one_at_a_time(impl_->reloading);
+    for (const NamespaceSources& sources :
+         impl_->catalogue->compare(find_scripts(impl_->apps)).changed)
+        impl_->add(sources, false);
+    return impl_->catalogue->errors();
 }
 
 void Host::reload(Function<void(std::vector<LoadError>)> done) {
     std::lock_guard one_at_a_time(impl_->reloading);
     if (impl_->stopped) return;
-    FoundScripts found = find_scripts(impl_->options.apps);
-    std::vector<std::string> deleted;
-    {
-        std::lock_guard lock(impl_->mutex);
-        for (const auto& [name, vm] : impl_->vms)
-            if (!found.namespaces.contains(name)) deleted.push_back(name);
-    }
-    for (LoadError& error : impl_->try_out(found)) found.errors.push_back(std::move(error));
-
-    auto report = std::make_shared<ReloadReport>();
-    report->done = std::move(done);
-    report->errors = std::move(found.errors);
-    report->pending = 1 + found.namespaces.size();
-    for (const std::string& name : deleted) impl_->remove(name);
-    for (auto& [name, sources] : found.namespaces) {
-        const auto vm = impl_->find(name);
-        if (!vm) {
-            report->finish(impl_->add(sources, true));
+    const auto round = std::make_shared<ReloadRound>(impl_->catalogue, std::move(done));
+    Catalogue::Changes changes = round->catalogue->compare(find_scripts(impl_->apps));
+    for (const std::string& name : changes.deleted) impl_->remove(name);
+    RouteTable routes = impl_->routes_without(changes);
+    for (NamespaceSources& sources : changes.changed) {
+        Tried tried = try_namespace(sources, impl_->limits_of(sources.name));
+        if (!tried.error) tried.error = routes.conflict(sources.name, tried.routes);
+        if (tried.error) {
+            round->catalogue->fail(sources, *std::move(tried.error));
             continue;
         }
-        vm->home().post(
-            [vm, report, sources = std::move(sources)] { report->finish(vm->reload(sources)); });
+        routes.replace(sources.name, std::move(tried.routes));
+        const auto vm = impl_->find(sources.name);
+        if (!vm) {
+            impl_->add(sources, true);
+            continue;
+        }
+        round->catalogue->serve(sources);
+        ++round->pending;
+        vm->home().post([vm, round, sources = std::move(sources)] {
+            if (auto error = vm->reload(sources)) round->catalogue->fail(sources, *std::move(error));
+            round->finish();
+        });
     }
-    impl_->reactors.front()->post([report] { report->finish(std::nullopt); });
+    impl_->reactors.front()->post([round] { round->finish(); });
 }
+
+void Host::set_apps(std::vector<App> apps) {
+    std::lock_guard lock(impl_->reloading);
+    impl_->apps = std::move(apps);
+}
+
+std::vector<LoadError> Host::errors() const { return impl_->catalogue->errors(); }
 
 bool Host::route(RouteRequest request, Function<void(RouteResponse)> respond) {
     RouteTable::Match match;
@@ -265,7 +278,10 @@ void Host::ask_request_hooks(RouteRequest request, Function<void(RequestDecision
 std::vector<ScriptStats> Host::stats() const {
     std::lock_guard lock(impl_->mutex);
     std::vector<ScriptStats> all;
-    for (const auto& [name, vm] : impl_->vms) all.push_back(vm->stats());
+    for (const auto& [name, vm] : impl_->vms) {
+        all.push_back(vm->stats());
+        all.back().load_error = impl_->catalogue->error_of(name);
+    }
     return all;
 }
 

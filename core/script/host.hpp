@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
 #include "core/script/http_client.hpp"
+#include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 
 namespace moonwire::script {
@@ -28,13 +30,17 @@ struct App {
     std::shared_ptr<const std::function<std::optional<std::string>(std::string_view)>> setting;
 };
 
+/// What the operator has set for one namespace, or for all without settings of their own.
+struct NamespaceOptions {
+    VmLimits limits;  // the watchdog is the host's to fill in
+    Reactor* reactor = nullptr;  // its own; null: one of those that all share
+};
+
 struct HostOptions {
     std::vector<App> apps;
     HttpClient* http = nullptr;  // outlives the host; null: http.request says that there is none
-    std::size_t namespace_memory_bytes = 256u << 20;  // a namespace's Lua state
-    std::size_t coroutines_per_namespace = 100'000;   // running or waiting; beyond: `busy`
-    std::size_t timers_per_namespace = 100'000;       // beyond: an error in the script
-    bool check_emits = false;  // log what scripts send and return that is not as they declare
+    VmLimits limits;            // of namespaces without settings of their own
+    std::map<std::string, NamespaceOptions, std::less<>> namespaces;  // by name or family
 };
 
 /// What is wrong with a script, for the log and for `moonwire check`.
@@ -42,6 +48,12 @@ struct LoadError {
     std::string file;  // relative to the scripts folder, or as found
     int line = 0;      // 0: the whole file
     std::string message;
+
+    /// "orders/main.lua:7: what"
+    std::string text() const {
+        return file + (line > 0 ? ":" + std::to_string(line) : "") + ": " + message;
+    }
+    bool operator==(const LoadError&) const = default;
 };
 
 /// An HTTP request for a script's `route`, and what it answers.
@@ -73,13 +85,15 @@ struct ScriptStats {
     std::uint64_t relayed = 0, relays_limited = 0;  // by ns:relay; over their rate
     double handler_seconds = 0, handler_seconds_max = 0;
     std::size_t memory_bytes = 0;
+    std::uint64_t handlers_stopped = 0;   // for they ran over their budget
+    std::optional<LoadError> load_error;  // of the newest code, if it could not take over
 };
 
 /// Every script of the broker: finds the apps' files, gives each namespace its Lua state on its
 /// home reactor, and serves their routes.
 ///
-/// `load` comes once, before the reactors run or on any thread but theirs; `reload`, `stats` and
-/// `route` may be called from any thread.
+/// `load` comes once, before the reactors run or on any thread but theirs; the others may be called
+/// from any thread.
 class Host {
 public:
     Host(HostOptions options, socketio::Server& server, std::vector<Reactor*> reactors);
@@ -88,10 +102,16 @@ public:
     /// Finds and loads everything and registers the namespaces (homes dealt out over the reactors).
     /// A namespace with an error is left out; the others serve.
     std::vector<LoadError> load();
-    /// Tries the files in scratch states, then gives each namespace its next generation, between
-    /// two events. What fails keeps its running generation. Reading and trying happen on the
-    /// calling thread; `done` is called on some reactor, unless the host was stopped.
+    /// Gives the namespaces whose files or modules have changed their next generation, between two
+    /// events; new ones are added, those without a file left are removed. Code is tried in scratch
+    /// states first; what fails keeps its running generation. Reading and trying happen on the
+    /// calling thread; `done` gets everything that is wrong now, on some reactor, unless the host
+    /// was stopped.
     void reload(Function<void(std::vector<LoadError>)> done);
+    /// What the next reload looks at. Any thread but the reactors'.
+    void set_apps(std::vector<App> apps);
+    /// Everything that is wrong with the scripts now.
+    std::vector<LoadError> errors() const;
 
     /// False when no script serves this method and path (`method_exists_elsewhere`: 405 instead of
     /// 404 is answered by the host itself, then true). `respond` is called once, on some reactor.

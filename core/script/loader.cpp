@@ -95,6 +95,7 @@ int lua_require(lua_State* state) {
                           chain_of(generation.requiring, name).c_str());
     push_built_in(state, name);
     if (lua_isnil(state, -1)) {
+        generation.used_modules().add(name);
         const ScriptFile& file = find_module(state, generation, name);
         push_string(state, name);
         lua_pushboolean(state, 0);
@@ -122,7 +123,7 @@ Result<void> run_file(Runtime& runtime, Generation& generation, const ScriptFile
     generation.file = &file;
     generation.file_named_namespace = false;
     runtime.begin_loading();
-    auto ran = runtime.call(0, 0);
+    auto ran = runtime.call(0, 0, runtime.limits.load);
     runtime.end_loading();
     generation.file = nullptr;
     return ran;
@@ -173,7 +174,7 @@ Loaded load_generation(Runtime& runtime, std::uint64_t number, const NamespaceSo
                        std::vector<LoadError>* all_errors) {
     lua_State* state = runtime.state();
     const int base = lua_gettop(state);
-    auto generation = std::make_shared<Generation>(runtime, number, sources.name, sources.app);
+    auto generation = std::make_shared<Generation>(runtime, number, sources);
     const auto fail = [&](const std::string& file, const Error& error) {
         generation->retire();
         lua_settop(state, base);

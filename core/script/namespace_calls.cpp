@@ -49,12 +49,12 @@ void NamespaceVm::run_service(const ServiceCall& call, Once<Served> reply) {
             }
             failure.message = failure.traceback = "the function's result: " + done.error().message;
         } else {
-            failure = describe_failure(runtime_->state(), outcome.thread);
+            failure = describe_failure(runtime_->state(), outcome);
             failure.traceback += origin_trail(outcome.origin);
         }
         if (failure.is_bug) log_bug(*generation, "serve", name, failure);
         served.error = failure.message;
-        served.code = failure.code;
+        served.code = failure.stopped ? "busy" : failure.code;
         reply(std::move(served));
     });
     scheduler().run(*task);
@@ -103,7 +103,7 @@ void NamespaceVm::run_route(RouteCall call, Once<RouteResponse> respond) {
             if (response) return respond(*std::move(response));
             failure.message = failure.traceback = "the route's result: " + response.error().message;
         } else {
-            failure = describe_failure(runtime_->state(), outcome.thread);
+            failure = describe_failure(runtime_->state(), outcome);
         }
         if (failure.is_bug) log_bug(*generation, "route", name, failure);
         respond(failure_response(failure));

@@ -67,7 +67,7 @@ void NamespaceVm::on_connecting(const socketio::SocketPtr& socket, std::string_v
                                  decide = std::move(decide)](Outcome& outcome) mutable {
         std::optional<socketio::Refusal> refusal;
         if (!outcome.ok) {
-            const Failure failure = describe_failure(runtime_->state(), outcome.thread);
+            const Failure failure = describe_failure(runtime_->state(), outcome);
             if (failure.is_bug) log_bug(*generation, "in", "middleware", failure);
             refusal = failure.refusal();
         }
@@ -227,7 +227,7 @@ void NamespaceVm::finish_event(Outcome& outcome, std::string_view event,
                                socketio::Acknowledgement& acknowledgement) {
     Failure failure;
     if (outcome.ok) {
-        if (runtime_->check_emits && !(outcome.results > 0 && is_noack(outcome.thread, 1)))
+        if (runtime_->limits.check_emits && !(outcome.results > 0 && is_noack(outcome.thread, 1)))
             check_returned(outcome.thread, *generation, event, 1, outcome.results);
         if (!acknowledgement.wanted()) return;
         if (outcome.results > 0 && is_noack(outcome.thread, 1)) return;
@@ -237,7 +237,7 @@ void NamespaceVm::finish_event(Outcome& outcome, std::string_view event,
         if (done) return acknowledgement.reply({encoded.json, encoded.attachments});
         failure.message = failure.traceback = "the handler's result: " + done.error().message;
     } else {
-        failure = describe_failure(runtime_->state(), outcome.thread);
+        failure = describe_failure(runtime_->state(), outcome);
     }
     if (failure.is_bug) log_bug(*generation, "event", event, failure);
     acknowledgement.fail(failure.client_json());

@@ -32,7 +32,7 @@ Result<void> migrate(Runtime& runtime, const Generation& next, std::uint64_t fro
         copy.push(state);
         lua_pushnumber(state, static_cast<double>(from));
         runtime.begin_loading();
-        auto ran = runtime.call(2, 0);
+        auto ran = runtime.call(2, 0, runtime.limits.load);
         runtime.end_loading();
         if (!ran) return ran.error();
     }
@@ -58,6 +58,7 @@ ScriptStats NamespaceVm::stats() const {
     stats.generation = generation_number_.get();
     stats.handlers_run = stats_.started.get();
     stats.handlers_failed = stats_.failed.get();
+    stats.handlers_stopped = stats_.stopped.get();
     stats.coroutines = stats_.live.get();
     stats.handler_seconds = static_cast<double>(stats_.run_nanoseconds.get()) * 1e-9;
     stats.handler_seconds_max = static_cast<double>(stats_.longest_nanoseconds.get()) * 1e-9;
@@ -68,9 +69,9 @@ ScriptStats NamespaceVm::stats() const {
 }
 
 std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
-    runtime_ = std::make_unique<Runtime>(limits_.memory_bytes, this);
-    runtime_->check_emits = limits_.check_emits;
-    runtime_->scheduler = std::make_shared<Scheduler>(*runtime_, home_, limits_.tasks, stats_);
+    runtime_ = std::make_unique<Runtime>(limits_, this);
+    runtime_->scheduler = std::make_shared<Scheduler>(*runtime_, home_, limits_.tasks,
+                                                      limits_.handler, stats_);
     auto prepared = Vm::protect(runtime_->state(), 0, [&](lua_State* state) {
         register_api(state);
         lua_newtable(state);

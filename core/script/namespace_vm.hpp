@@ -13,6 +13,7 @@
 #include "core/script/http_client.hpp"
 #include "core/script/once.hpp"
 #include "core/script/runtime.hpp"
+#include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 
 namespace moonwire::script {
@@ -29,13 +30,6 @@ public:
     virtual std::shared_ptr<NamespaceVm> find(std::string_view nsp) const = 0;
     /// The routes that a namespace serves from now on, and whether it has an `on_request`.
     virtual void publish(NamespaceVm& vm, std::vector<Route> routes, bool hooks_requests) = 0;
-};
-
-struct VmLimits {
-    std::size_t memory_bytes;
-    std::size_t tasks;   // coroutines at work or waiting; beyond: `busy`
-    std::size_t timers;  // beyond: an error in the script
-    bool check_emits;    // log what scripts send and return that is not as they declare
 };
 
 /// What `ask` gets: values, or why not.

@@ -72,7 +72,7 @@ void note_result(const std::shared_ptr<Gathering>& gathering, int place, Outcome
     const bool first_error = !outcome.ok && !gathering->failed;
     gathering->failed |= !outcome.ok;
     if (first_error) {
-        Failure failure = describe_failure(Vm::of(outcome.thread).state(), outcome.thread);
+        Failure failure = describe_failure(Vm::of(outcome.thread).state(), outcome);
         if (failure.is_bug)
             gathering->caught = {std::move(failure.message), std::move(failure.traceback)};
     }

@@ -10,6 +10,7 @@
 #include "core/script/lua_tools.hpp"
 #include "core/script/scheduler.hpp"
 #include "core/script/vm.hpp"
+#include "core/script/vm_limits.hpp"
 
 namespace moonwire::script {
 
@@ -22,8 +23,8 @@ class NamespaceVm;
 /// One thread at a time: its home reactor's once the namespace serves.
 class Runtime final : public Vm {
 public:
-    Runtime(std::size_t memory_limit_bytes, NamespaceVm* owner)
-        : Vm(memory_limit_bytes), owner(owner) {}
+    Runtime(const VmLimits& limits, NamespaceVm* owner)
+        : Vm(limits.memory_bytes, limits.jit, limits.watchdog), limits(limits), owner(owner) {}
 
     static Runtime& of(lua_State* state) { return static_cast<Runtime&>(Vm::of(state)); }
 
@@ -37,13 +38,13 @@ public:
     void begin_loading() noexcept { ++loading_; }
     void end_loading() noexcept { --loading_; }
 
+    const VmLimits limits;
     NamespaceVm* const owner;
     Locks locks;  // outlives the tasks of the scheduler
     std::shared_ptr<Scheduler> scheduler;
     std::optional<CaughtError> caught;  // what is being raised again
     Encoded encoded;     // what is being sent; reused, so that sending does not allocate
     LuaRef state_table;  // ns.state
-    bool check_emits = false;  // whether what scripts send and return is as they declare
 
 private:
     int loading_ = 0;

@@ -25,8 +25,9 @@ struct Scheduler::Task {
     std::vector<std::shared_ptr<void>> held;
 };
 
-Scheduler::Scheduler(Runtime& runtime, Reactor& home, std::size_t max_tasks, SchedulerStats& stats)
-    : runtime_(runtime), home_(home), max_tasks_(max_tasks), stats_(stats) {}
+Scheduler::Scheduler(Runtime& runtime, Reactor& home, std::size_t max_tasks, Duration budget,
+                     SchedulerStats& stats)
+    : runtime_(runtime), home_(home), max_tasks_(max_tasks), budget_(budget), stats_(stats) {}
 
 Scheduler::~Scheduler() = default;
 
@@ -75,19 +76,26 @@ void Scheduler::run(Task& task) {
 void Scheduler::resume(Task& task, int arguments) {
     running_ = &task;
     const TimePoint began = Clock::now();
+    runtime_.guard().begin(began, budget_);
     const int status = lua_resume(task.thread, arguments);
+    const bool stopped = runtime_.guard().end(status != 0 && status != LUA_YIELD);
     const auto took = static_cast<std::uint64_t>((Clock::now() - began).count());
     running_ = nullptr;
     stats_.run_nanoseconds.add(took);
     if (took > stats_.longest_nanoseconds.get())
         stats_.longest_nanoseconds.add(took - stats_.longest_nanoseconds.get());
-    // Only begin_wait's callers yield: task.serial is set.
-    if (status != LUA_YIELD) finish(task, status == 0, status == 0 ? lua_gettop(task.thread) : 0);
+    if (status != LUA_YIELD) {  // only begin_wait's callers yield: task.serial is set
+        // What a last pcall made of the stop is no result.
+        const bool ok = status == 0 && !stopped;
+        if (stopped && lua_gettop(task.thread) == 0) lua_pushnil(task.thread);
+        finish(task, ok, ok ? lua_gettop(task.thread) : 0, stopped);
+    }
     runtime_.caught.reset();  // what it caught explains no other's error
 }
 
-void Scheduler::finish(Task& task, bool ok, int results) {
-    Outcome outcome{task.thread, ok, results, task.info.origin.get()};
+void Scheduler::finish(Task& task, bool ok, int results, bool stopped) {
+    if (stopped) stats_.stopped.add();
+    Outcome outcome{task.thread, ok, results, task.info.origin.get(), stopped};
     auto done = std::move(task.info.done);
     if (done) done(outcome);
     recycle(task, ok);

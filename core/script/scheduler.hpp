@@ -27,6 +27,7 @@ struct Outcome {
     bool ok;
     int results;
     const Origin* origin;
+    bool stopped = false;  // it was not ok, for it ran over its budget
 };
 
 /// A reload or a shutdown cancels what is background: timers' runs and what they or `spawn`
@@ -55,7 +56,7 @@ using Pusher = Function<int(lua_State*)>;
 
 /// Figures of one namespace's coroutines; written on its home reactor, read anywhere.
 struct SchedulerStats {
-    Counter started, failed, live, run_nanoseconds, longest_nanoseconds, memory_bytes;
+    Counter started, failed, stopped, live, run_nanoseconds, longest_nanoseconds, memory_bytes;
 };
 
 /// The coroutines of one namespace: starts them, suspends them in waits, resumes them from the
@@ -71,7 +72,9 @@ public:
     struct Task;
 
     /// `stats` must outlive this.
-    Scheduler(Runtime& runtime, Reactor& home, std::size_t max_tasks, SchedulerStats& stats);
+    /// `budget`: how long a task may run without waiting; zero: for ever.
+    Scheduler(Runtime& runtime, Reactor& home, std::size_t max_tasks, Duration budget,
+              SchedulerStats& stats);
     ~Scheduler();
 
     Reactor& home() const noexcept { return home_; }
@@ -137,7 +140,7 @@ private:
     Task* claim(TaskInfo info);
     void load(lua_State* state, Task& task, int arguments);
     void resume(Task& task, int arguments);
-    void finish(Task& task, bool ok, int results);
+    void finish(Task& task, bool ok, int results, bool stopped = false);
     void abandon(Task& task);
     void recycle(Task& task, bool reusable);
     void defer();
@@ -146,6 +149,7 @@ private:
     Runtime& runtime_;
     Reactor& home_;
     const std::size_t max_tasks_;
+    const Duration budget_;
     std::vector<std::unique_ptr<Task>> slots_;
     std::vector<std::uint32_t> free_;
     std::size_t live_ = 0;

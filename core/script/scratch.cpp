@@ -5,8 +5,9 @@
 
 namespace moonwire::script {
 
-Tried try_namespace(const NamespaceSources& sources, std::size_t memory_limit_bytes) {
-    Runtime runtime(memory_limit_bytes, nullptr);
+Tried try_namespace(const NamespaceSources& sources, VmLimits limits) {
+    limits.jit = false;  // or a load that never ends could not be stopped
+    Runtime runtime(limits, nullptr);
     auto prepared = Vm::protect(runtime.state(), 0, [](lua_State* state) {
         register_api(state);
         return 0;

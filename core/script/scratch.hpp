@@ -6,6 +6,7 @@
 #include "core/script/app_files.hpp"
 #include "core/script/contract.hpp"
 #include "core/script/routes.hpp"
+#include "core/script/vm_limits.hpp"
 
 namespace moonwire::script {
 
@@ -18,6 +19,6 @@ struct Tried {
 
 /// Loads a namespace's files in a Lua state of their own, which is thrown away: finds syntax
 /// errors, errors at load and bad schemas without touching what runs. Any thread.
-Tried try_namespace(const NamespaceSources& sources, std::size_t memory_limit_bytes);
+Tried try_namespace(const NamespaceSources& sources, VmLimits limits);
 
 }  // namespace moonwire::script

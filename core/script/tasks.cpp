@@ -19,7 +19,7 @@ void log_bug(Generation& generation, std::string_view what, std::string_view nam
 
 void report_background(Generation& generation, std::string_view what, Outcome& outcome) {
     if (outcome.ok) return;
-    Failure failure = describe_failure(generation.runtime().state(), outcome.thread);
+    Failure failure = describe_failure(generation.runtime().state(), outcome);
     failure.traceback += origin_trail(outcome.origin);
     if (failure.is_bug) return log_bug(generation, "in", what, failure);
     log::warn(failure.message, {{"namespace", generation.nsp()},

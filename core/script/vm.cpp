@@ -66,11 +66,11 @@ int open_state(lua_State* state) {
 
 }  // namespace
 
-Vm::Vm(std::size_t memory_limit_bytes) {
+Vm::Vm(std::size_t memory_limit_bytes, bool jit, Watchdog* watchdog) {
     state_ = lua_newstate(&Vm::allocate, this);
     if (!state_) throw std::bad_alloc();
     lua_atpanic(state_, on_panic);
-    luaJIT_setmode(state_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    luaJIT_setmode(state_, 0, LUAJIT_MODE_ENGINE | (jit ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
     const int status = lua_cpcall(
         state_,
         [](lua_State* state) {
@@ -85,6 +85,7 @@ Vm::Vm(std::size_t memory_limit_bytes) {
         lua_close(state_);
         throw std::bad_alloc();
     }
+    guard_.emplace(state_, jit ? nullptr : watchdog);
     lua_gc(state_, LUA_GCCOLLECT, 0);
     if (memory_limit_bytes != 0) {
         lua_gc(state_, LUA_GCSETSTEPMUL, kGcStepMultiplier);
@@ -92,7 +93,10 @@ Vm::Vm(std::size_t memory_limit_bytes) {
     }
 }
 
-Vm::~Vm() { lua_close(state_); }
+Vm::~Vm() {
+    guard_.reset();
+    lua_close(state_);
+}
 
 Vm& Vm::of(lua_State* state) {
     void* self = nullptr;
@@ -172,7 +176,7 @@ Result<void> Vm::load(std::string_view source, const std::string& path, int envi
     return {};
 }
 
-Result<void> Vm::call(int arguments, int results) {
+Result<void> Vm::call(int arguments, int results, Duration budget) {
     const int function = lua_gettop(state_) - arguments;
     if (auto ready = collect_after_refusal(); !ready) {
         lua_settop(state_, function - 1);
@@ -180,7 +184,9 @@ Result<void> Vm::call(int arguments, int results) {
     }
     lua_rawgeti(state_, LUA_REGISTRYINDEX, kTracebackKey);
     lua_insert(state_, function);
+    guard_->begin(Clock::now(), budget);
     const int status = lua_pcall(state_, arguments, results, function);
+    guard_->end(status != 0);
     lua_remove(state_, function);
     if (status != 0) return take_error(state_);
     return {};

@@ -1,18 +1,20 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "core/base/result.hpp"
+#include "core/script/watchdog.hpp"
 
 struct lua_State;
 
 namespace moonwire::script {
 
-/// One LuaJIT state behind a limiting allocator, JIT off, with only the libraries that a handler
+/// One LuaJIT state behind a limiting allocator, JIT off unless asked for, with only the libraries that a handler
 /// may have. One reactor's thread.
 ///
 /// Lua is entered only through protected calls: `Vm::call`, `Vm::protect`, or lua_resume on a
@@ -22,7 +24,9 @@ class Vm {
 public:
     /// `memory_limit_bytes` counts from an opened state; 0 means no limit. Throws std::bad_alloc
     /// when the machine itself has no memory.
-    explicit Vm(std::size_t memory_limit_bytes);
+    /// What runs too long is stopped by the watchdog, which must outlive this; null: by nobody, and
+    /// by nobody with the JIT on.
+    explicit Vm(std::size_t memory_limit_bytes, bool jit = false, Watchdog* watchdog = nullptr);
     ~Vm();
     Vm(const Vm&) = delete;
     Vm& operator=(const Vm&) = delete;
@@ -31,6 +35,7 @@ public:
     static Vm& of(lua_State* state);
 
     lua_State* state() const noexcept { return state_; }
+    RunGuard& guard() noexcept { return *guard_; }
     /// Lua's own memory and what userdata hold outside of it.
     std::size_t memory_bytes() const noexcept { return allocated_ + external_; }
 
@@ -46,8 +51,8 @@ public:
     Result<void> load(std::string_view source, const std::string& path, int environment_index);
 
     /// lua_pcall on the main state with a traceback; the error is
-    /// "file:line: message\nstack traceback:…".
-    Result<void> call(int arguments, int results);
+    /// "file:line: message\nstack traceback:…". Stopped when the budget is over (zero: never).
+    Result<void> call(int arguments, int results, Duration budget = {});
 
     /// Runs `body(state)` as a protected C function whose arguments are the topmost `arguments`
     /// values; returns how many results it left in their place. What it raises is the Error, with
@@ -102,6 +107,7 @@ private:
     }
 
     lua_State* state_ = nullptr;
+    std::optional<RunGuard> guard_;
     std::size_t allocated_ = 0;
     std::size_t external_ = 0;
     std::size_t external_debt_ = 0;  // charged since the collector last heard of it

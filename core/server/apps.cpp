@@ -61,6 +61,41 @@ std::shared_ptr<const SettingsFile> read_file(const fs::path& path, std::vector<
     return std::make_shared<const SettingsFile>();
 }
 
+Result<void> check_folder(const fs::path& dir) {
+    std::error_code error;
+    if (fs::is_directory(dir, error)) return {};
+    return Error{"scripts folder \"" + dir.string() + "\" does not exist"};
+}
+
+/// The folders of the apps: `dir` itself if Lua files lie in it, else those directly below it.
+std::vector<fs::path> app_folders(const fs::path& dir) {
+    if (holds_lua(dir, false)) return {dir};
+    std::error_code error;
+    std::vector<fs::path> folders;
+    for (const auto& entry : fs::directory_iterator(dir, error)) {
+        if (entry.is_directory() && !entry.path().filename().string().starts_with('.') &&
+            holds_lua(entry.path(), true))
+            folders.push_back(entry.path());
+    }
+    std::sort(folders.begin(), folders.end());
+    return folders;
+}
+
+std::vector<script::App> find_apps(const fs::path& dir,
+                                   const std::shared_ptr<const SettingsFile>& root,
+                                   const Overrides& overrides, std::vector<Error>& errors) {
+    std::vector<script::App> apps;
+    for (const fs::path& folder : app_folders(dir)) {
+        std::shared_ptr<const SettingsFile> file = root;
+        if (folder != dir) {
+            file = read_file(folder / kFileName, errors);
+            resolve_settings(*file, {}, errors);
+        }
+        apps.push_back(make_app(folder, std::move(file), overrides));
+    }
+    return apps;
+}
+
 }  // namespace
 
 Result<Configuration> configure(const fs::path& dir, const Overrides& overrides) {
@@ -73,35 +108,23 @@ Result<Configuration> configure(const fs::path& dir, const Overrides& overrides)
 Configuration configure(const fs::path& dir, const Overrides& overrides,
                         std::vector<Error>& errors) {
     Configuration configuration;
-    std::error_code error;
-    if (!fs::is_directory(dir, error)) {
-        errors.push_back({"scripts folder \"" + dir.string() + "\" does not exist"});
+    if (auto there = check_folder(dir); !there) {
+        errors.push_back(there.error());
         return configuration;
     }
     const auto root = read_file(dir / kFileName, errors);
     configuration.settings = resolve_settings(*root, overrides, errors);
 
-    std::vector<fs::path> folders;
-    if (holds_lua(dir, false)) {
-        folders.push_back(dir);
-    } else {
-        for (const auto& entry : fs::directory_iterator(dir, error)) {
-            if (entry.is_directory() && !entry.path().filename().string().starts_with('.') &&
-                holds_lua(entry.path(), true))
-                folders.push_back(entry.path());
-        }
-        std::sort(folders.begin(), folders.end());
-    }
-    if (folders.empty()) errors.push_back({"no Lua files in \"" + dir.string() + "\""});
-
-    for (const fs::path& folder : folders) {
-        std::shared_ptr<const SettingsFile> file = root;
-        if (folder != dir) {
-            file = read_file(folder / kFileName, errors);
-            resolve_settings(*file, {}, errors);
-        }
-        configuration.apps.push_back(make_app(folder, std::move(file), overrides));
-    }
+    configuration.dir = dir;
+    configuration.apps = find_apps(dir, root, overrides, errors);
+    if (configuration.apps.empty()) errors.push_back({"no Lua files in \"" + dir.string() + "\""});
+    configuration.find_apps = [dir, root, overrides]() -> Result<std::vector<script::App>> {
+        if (auto there = check_folder(dir); !there) return there.error();
+        std::vector<Error> errors;
+        auto apps = find_apps(dir, root, overrides, errors);
+        if (!errors.empty()) return errors.front();
+        return apps;
+    };
     return configuration;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "core/base/result.hpp"
@@ -12,7 +13,10 @@ namespace moonwire::server {
 /// What `moonwire run DIR` runs: the settings that rule, and the apps with theirs.
 struct Configuration {
     Settings settings;
+    std::filesystem::path dir;
     std::vector<script::App> apps;
+    /// Looks again: the apps that are there now.
+    std::function<Result<std::vector<script::App>>()> find_apps;
 };
 
 /// DIR is one app if Lua files lie directly in it (its moonwire.toml rules); else every folder

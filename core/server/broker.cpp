@@ -16,15 +16,23 @@ unsigned thread_count(unsigned wanted) {
     return std::clamp(std::thread::hardware_concurrency(), 1u, 255u);
 }
 
+unsigned dedicated_count(const Settings& settings) {
+    return static_cast<unsigned>(
+        std::count_if(settings.namespaces.begin(), settings.namespaces.end(),
+                      [](const auto& each) { return each.second.dedicated; }));
+}
+
+/// The last reactors are those of the namespaces that have one of their own.
 script::HostOptions host_options(const Settings& settings, std::vector<script::App> apps,
-                                 script::HttpClient& http) {
+                                 script::HttpClient& http, transport::TransportServer& transport) {
     script::HostOptions options;
     options.apps = std::move(apps);
     options.http = &http;
-    options.namespace_memory_bytes = settings.namespace_memory_bytes;
-    options.coroutines_per_namespace = settings.coroutines;
-    options.timers_per_namespace = settings.timers;
-    options.check_emits = settings.check_emits;
+    unsigned next = transport.reactor_count();
+    for (const auto& [name, own] : settings.namespaces)
+        options.namespaces[name] = {own.limits(settings.script_limits),
+                                    own.dedicated ? &transport.reactor(--next) : nullptr};
+    options.limits = settings.script_limits;
     return options;
 }
 
@@ -32,13 +40,6 @@ engineio::EngineOptions engine_options(const Settings& settings, ScriptGuard& gu
     engineio::EngineOptions options = settings.engine;
     options.guard = &guard;
     return options;
-}
-
-void log_errors(const std::vector<script::LoadError>& errors) {
-    for (const script::LoadError& error : errors) {
-        log::error("script not loaded: " + error.message,
-                   {{"file", error.file}, {"line", error.line}});
-    }
 }
 
 transport::HttpResponse response(unsigned status, std::string type, std::string body) {
@@ -53,28 +54,35 @@ transport::HttpResponse response(unsigned status, std::string type, std::string 
 
 Broker::Broker(Configuration configuration)
     : settings_(std::move(configuration.settings)),
-      transport_(settings_.transport, thread_count(settings_.threads)),
-      reactors_(reactors_of(transport_)),
+      dir_(std::move(configuration.dir)),
+      find_apps_(std::move(configuration.find_apps)),
+      transport_(settings_.transport, thread_count(settings_.threads), dedicated_count(settings_)),
+      reactors_(reactors_of(transport_, transport_.reactor_count())),
       sockets_(settings_.socketio, reactors_),
       guard_(scripts_),
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
       http_(settings_.http, reactors_),
-      scripts_(host_options(settings_, std::move(configuration.apps), http_), sockets_, reactors_),
+      scripts_(host_options(settings_, configuration.apps, http_, transport_), sockets_,
+               reactors_of(transport_, thread_count(settings_.threads))),
       bundle_(settings_.client_bundle),
-      router_(engine_, scripts_, bundle_, [this](std::string_view path) { return page(path); }) {}
+      router_(engine_, scripts_, bundle_, [this](std::string_view path) { return page(path); }),
+      apps_(std::move(configuration.apps)) {}
 
 Broker::~Broker() { stop(); }
 
-std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport) {
+std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport, unsigned count) {
     std::vector<Reactor*> reactors;
-    for (unsigned i = 0; i < transport.reactor_count(); ++i)
+    for (unsigned i = 0; i < count; ++i)
         reactors.push_back(&transport.reactor(i));
     return reactors;
 }
 
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
     if (auto opened = http_.open(); !opened) return opened.error();
-    log_errors(scripts_.load());
+    const std::vector<script::LoadError> errors = scripts_.load();
+    log_errors(errors, false);
+    if (settings_.strict && !errors.empty())
+        return Error{std::to_string(errors.size()) + " script error(s), and scripts.strict is on"};
     for (const auto& [name, target] : settings_.aliases) {
         if (auto added = sockets_.add_alias(name, target); !added) return added.error();
         if (!sockets_.find(target))
@@ -84,18 +92,55 @@ Result<std::vector<transport::ListeningAddress>> Broker::start() {
     transport_.start();
     auto addresses = transport_.listen(router_);
     ready_ = addresses.has_value();
+    if (ready_ && settings_.watch)
+        watch_ = std::make_unique<ScriptWatch>(dir_,
+                                               [this] { reload(ReloadCause::files_changed); });
     return addresses;
 }
 
-void Broker::reload() {
-    if (auto renewed = transport_.reload_certificates(); !renewed)
-        log::error("certificates not renewed, the old ones stay",
-                   {{"reason", renewed.error().message}});
-    log::info("reloading scripts");
-    scripts_.reload([](std::vector<script::LoadError> errors) {
-        log_errors(errors);
+void Broker::reload(ReloadCause cause, Function<void(std::vector<script::LoadError>)> done) {
+    std::lock_guard one_at_a_time(reloading_);
+    std::optional<script::LoadError> stale;
+    if (cause == ReloadCause::asked) {
+        log::info("reloading scripts");
+        if (auto renewed = transport_.reload_certificates(); !renewed)
+            stale = {"server.tls", 0, "the old certificates stay: " + renewed.error().message};
+    }
+    if (auto looked = look_for_apps(); !looked) {
+        // As long as nobody can tell what is there, everything stays as it is.
+        std::vector<script::LoadError> errors{{dir_.string(), 0, looked.error().message}};
+        log_errors(errors, cause == ReloadCause::files_changed);
+        if (done) done(std::move(errors));
+        return;
+    }
+    scripts_.reload([this, cause, stale = std::move(stale),
+                     done = std::move(done)](std::vector<script::LoadError> errors) mutable {
+        if (stale) errors.push_back(*std::move(stale));
+        log_errors(errors, cause == ReloadCause::files_changed);
         log::info("scripts reloaded", {{"errors", errors.size()}});
+        if (done) done(std::move(errors));
     });
+}
+
+Result<void> Broker::look_for_apps() {
+    auto found = find_apps_();
+    if (!found) return found.error();
+    // Settings are read at the start: what is there already keeps those that it has.
+    for (script::App& app : *found)
+        for (const script::App& known : apps_)
+            if (known.folder == app.folder) app = known;
+    apps_ = *std::move(found);
+    scripts_.set_apps(apps_);
+    return {};
+}
+
+void Broker::log_errors(const std::vector<script::LoadError>& errors, bool only_new) {
+    std::lock_guard lock(logging_);
+    for (const script::LoadError& error : errors) {
+        if (only_new && std::find(logged_.begin(), logged_.end(), error) != logged_.end()) continue;
+        log::error("not loaded: " + error.text());
+    }
+    logged_ = errors;
 }
 
 void Broker::give_back_memory() {
@@ -110,6 +155,7 @@ void Broker::give_back_memory() {
 
 void Broker::drain() {
     ready_ = false;
+    watch_.reset();
     transport_.stop_accepting();
     sockets_.shut_down();
     engine_.shut_down();
@@ -122,6 +168,7 @@ void Broker::drain() {
 
 void Broker::stop() {
     ready_ = false;
+    watch_.reset();
     scripts_.stop();
     http_.stop();
     transport_.stop();

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,10 +17,13 @@
 #include "core/server/http_client.hpp"
 #include "core/server/router.hpp"
 #include "core/server/script_guard.hpp"
+#include "core/server/script_watch.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/server.hpp"
 
 namespace moonwire::server {
+
+enum class ReloadCause { asked, files_changed };
 
 /// The whole broker, wired: every layer above the one that it stands on.
 ///
@@ -28,10 +33,13 @@ public:
     explicit Broker(Configuration configuration);
     ~Broker();
 
-    /// Loads the scripts and begins to serve; where. Scripts with errors are logged and left out.
+    /// Loads the scripts and begins to serve; where. Scripts with errors are logged and left out,
+    /// or end it in strict mode.
     Result<std::vector<transport::ListeningAddress>> start();
-    /// Gives every namespace its next generation and reads the certificates anew; errors are logged.
-    void reload();
+    /// Gives what has changed its next generation and, when asked, reads the certificates anew.
+    /// Errors are logged, after a change of files only those that are new; `done` gets all, on some
+    /// reactor or before this returns, unless the broker was stopped. Any thread but a reactor's.
+    void reload(ReloadCause cause, Function<void(std::vector<script::LoadError>)> done = {});
     /// Hands memory that a past crowd needed back to the system. Call every second or so.
     void give_back_memory();
     /// Stops accepting, tells the clients, and waits until they are gone or the time is over.
@@ -44,9 +52,13 @@ public:
 
 private:
     std::optional<transport::HttpResponse> page(std::string_view path) const;
-    static std::vector<Reactor*> reactors_of(transport::TransportServer& transport);
+    static std::vector<Reactor*> reactors_of(transport::TransportServer& transport, unsigned count);
+    Result<void> look_for_apps();
+    void log_errors(const std::vector<script::LoadError>& errors, bool only_new);
 
     const Settings settings_;
+    const std::filesystem::path dir_;
+    const std::function<Result<std::vector<script::App>>()> find_apps_;
     transport::TransportServer transport_;
     const std::vector<Reactor*> reactors_;
     socketio::Server sockets_;
@@ -57,6 +69,11 @@ private:
     ClientBundle bundle_;
     Router router_;
     std::atomic<bool> ready_{false};
+    std::mutex reloading_;
+    std::vector<script::App> apps_;  // under it
+    std::mutex logging_;
+    std::vector<script::LoadError> logged_;  // under it: what is known to be wrong
+    std::unique_ptr<ScriptWatch> watch_;
     std::size_t peak_sessions_ = 0;  // since memory was last handed back
     const TimePoint started_ = Clock::now();
 };

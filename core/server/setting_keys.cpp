@@ -6,69 +6,10 @@
 #include <filesystem>
 #include <limits>
 
+#include "core/server/setting_values.hpp"
+
 namespace moonwire::server {
 namespace {
-
-Result<std::int64_t> to_integer(const SettingValue& value, std::int64_t min, std::int64_t max) {
-    std::optional<std::int64_t> number;
-    if (const auto* integer = std::get_if<std::int64_t>(&value)) number = *integer;
-    if (const auto* text = std::get_if<std::string>(&value)) {
-        std::int64_t parsed = 0;
-        const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), parsed);
-        if (error == std::errc() && end == text->data() + text->size()) number = parsed;
-    }
-    if (!number || *number < min || *number > max) {
-        std::string expected = "expected a whole number";
-        if (max == std::numeric_limits<std::int64_t>::max())
-            expected += " of at least " + std::to_string(min);
-        else expected += " from " + std::to_string(min) + " to " + std::to_string(max);
-        return Error{expected};
-    }
-    return *number;
-}
-
-Result<bool> to_boolean(const SettingValue& value) {
-    if (const auto* boolean = std::get_if<bool>(&value)) return *boolean;
-    if (const auto* text = std::get_if<std::string>(&value)) {
-        if (*text == "true" || *text == "1" || *text == "on") return true;
-        if (*text == "false" || *text == "0" || *text == "off") return false;
-    }
-    return Error{"expected true or false"};
-}
-
-Result<std::string> to_text(const SettingValue& value) {
-    if (const auto* text = std::get_if<std::string>(&value)) return *text;
-    return Error{"expected a string"};
-}
-
-/// A list, or text with commas.
-Result<std::vector<std::string>> to_list(const SettingValue& value) {
-    if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return *list;
-    const auto* text = std::get_if<std::string>(&value);
-    if (!text) return Error{"expected a list of strings"};
-    std::vector<std::string> list;
-    std::string_view rest = *text;
-    while (!rest.empty()) {
-        const std::size_t end = std::min(rest.find(','), rest.size());
-        std::string_view item = rest.substr(0, end);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-        while (item.starts_with(' ')) item.remove_prefix(1);
-        while (item.ends_with(' ')) item.remove_suffix(1);
-        if (!item.empty()) list.emplace_back(item);
-    }
-    return list;
-}
-
-/// Applies a converted value, or passes the conversion's error on.
-template <typename T, typename Set>
-Result<void> with(Result<T> converted, Set set) {
-    if (!converted) return converted.error();
-    set(*std::move(converted));
-    return {};
-}
-
-constexpr std::int64_t kAnyPositive = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
 
 /// The keys that are plain numbers: where they go, and their bounds.
 template <auto Reach>
@@ -105,6 +46,14 @@ using R = Result<void>;
             return number<[](S & settings) -> auto& { return settings.field; }>( \
                 s, v, min, max);                                                 \
         }                                                                        \
+    }
+
+#define MOONWIRE_MS(name, field, min, max)                                                       \
+    SettingKey {                                                                                 \
+        name, [](S& s, const V& v) -> R {                                                        \
+            return with(to_integer(v, min, max),                                                 \
+                        [&](std::int64_t n) { s.field = std::chrono::milliseconds(n); });        \
+        }                                                                                        \
     }
 
 #define MOONWIRE_FLAG(name, field)                                         \
@@ -376,15 +325,19 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("limits.awaited_acks_per_socket", socketio.nsp.awaited_acks, 1, 10'000'000),
     MOONWIRE_NUMBER("limits.family_members", socketio.max_family_members, 1, 10'000'000),
     MOONWIRE_FLAG("limits.keep_empty_namespaces", socketio.keep_empty),
-    MOONWIRE_NUMBER("limits.coroutines_per_namespace", coroutines, 1, 10'000'000),
-    MOONWIRE_NUMBER("limits.timers_per_namespace", timers, 1, 10'000'000),
+    MOONWIRE_NUMBER("limits.coroutines_per_namespace", script_limits.tasks, 1, 10'000'000),
+    MOONWIRE_NUMBER("limits.timers_per_namespace", script_limits.timers, 1, 10'000'000),
     MOONWIRE_NUMBER("limits.events_in_flight", socketio.max_events_in_flight, 1, 1'000'000),
     {"limits.namespace_memory_mb", [](S& s, const V& v) -> R {
          return with(to_integer(v, 1, 1 << 20), [&](std::int64_t n) {
-             s.namespace_memory_bytes = static_cast<std::size_t>(n) << 20;
+             s.script_limits.memory_bytes = static_cast<std::size_t>(n) << 20;
          });
      }},
-    MOONWIRE_FLAG("scripts.check_emits", check_emits),
+    MOONWIRE_MS("limits.handler_ms", script_limits.handler, 0, kDayMs),
+    MOONWIRE_MS("limits.load_ms", script_limits.load, 0, kDayMs),
+    MOONWIRE_FLAG("scripts.watch", watch),
+    MOONWIRE_FLAG("scripts.strict", strict),
+    MOONWIRE_FLAG("scripts.check_emits", script_limits.check_emits),
     MOONWIRE_FLAG("recovery.enabled", socketio.nsp.recovery.enabled),
     MOONWIRE_NUMBER("recovery.max_disconnection_seconds", socketio.nsp.recovery.max_disconnection,
                     1, 86'400),
@@ -409,10 +362,11 @@ const SettingKey kKeys[] = {
 
 #undef MOONWIRE_TEXT
 #undef MOONWIRE_NUMBER
+#undef MOONWIRE_MS
 #undef MOONWIRE_FLAG
 
 constexpr std::string_view kPlanned[] = {
-    "limits.handler_ms",   "limits.events_per_second", "limits.bytes_per_second",
+    "limits.events_per_second", "limits.bytes_per_second",
     "limits.connections_per_ip", "plugins.load"};
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "core/server/settings.hpp"
 
+#include <algorithm>
 #include <toml++/toml.h>
 
 #include <cctype>
@@ -8,6 +9,7 @@
 #include <sstream>
 
 #include "core/base/json_text.hpp"
+#include "core/server/namespace_settings.hpp"
 #include "core/server/setting_keys.hpp"
 
 extern char** environ;
@@ -16,6 +18,7 @@ namespace moonwire::server {
 namespace {
 
 constexpr std::string_view kEnvironmentPrefix = "MOONWIRE_";
+constexpr std::string_view kNamespaces = "namespaces.";
 
 /// `${NAME}` and `${NAME:-default}`, as a shell has them (an empty variable takes the default too).
 Result<std::string> substitute(std::string_view text) {
@@ -125,15 +128,28 @@ Error located(std::string_view where, std::string_view key, std::string_view wha
     return Error{std::string(where) + ": " + std::string(key) + ": " + std::string(what)};
 }
 
-Result<void> apply(Settings& settings, std::string_view where, std::string_view key,
-                   const SettingValue& value) {
-    if (key.starts_with("namespaces.")) {
-        const auto* target = std::get_if<std::string>(&value);
-        if (!target || !target->starts_with('/'))
-            return located(where, key, "expected the name of a namespace, as in \"/\" = \"/tickets\"");
-        settings.aliases[std::string(key.substr(11))] = *target;
+/// A name's alias, or a key of its own table: `namespaces./heavy.dedicated`.
+Result<void> apply_namespace(Settings& settings, std::string_view where, std::string_view key,
+                             const SettingValue& value) {
+    const std::string_view name = key.substr(kNamespaces.size());
+    const auto* target = std::get_if<std::string>(&value);
+    const bool is_alias = target && target->starts_with('/');
+    const std::size_t dot = name.rfind('.');
+    if (!is_alias && dot != name.npos && name.starts_with('/')) {
+        auto applied = apply_namespace_setting(
+            settings.namespaces[std::string(name.substr(0, dot))], name.substr(dot + 1), value);
+        if (!applied) return located(where, key, applied.error().message);
         return {};
     }
+    if (!is_alias)
+        return located(where, key, "expected the name of a namespace, as in \"/\" = \"/tickets\"");
+    settings.aliases[std::string(name)] = *target;
+    return {};
+}
+
+Result<void> apply(Settings& settings, std::string_view where, std::string_view key,
+                   const SettingValue& value) {
+    if (key.starts_with(kNamespaces)) return apply_namespace(settings, where, key, value);
     if (key.starts_with("settings.")) return {};  // read by the scripts, when they ask
     if (const SettingKey* known = find_setting(key)) {
         if (key.starts_with("server.tls.")) settings.tls.mentioned = true;
@@ -186,6 +202,15 @@ Result<void> complete_listeners(Settings& settings) {
     return {};
 }
 
+Result<void> check_threads(const Settings& settings) {
+    const auto dedicated =
+        std::count_if(settings.namespaces.begin(), settings.namespaces.end(),
+                      [](const auto& each) { return each.second.dedicated; });
+    if (std::max(settings.threads, 1u) + dedicated > 200)
+        return Error{"namespaces: with those that are dedicated there are more than 200 threads"};
+    return {};
+}
+
 }  // namespace
 
 struct SettingsFile::Impl {
@@ -216,18 +241,19 @@ struct SettingsFile::Impl {
                      std::vector<Error>& errors) const {
         for (const auto& [name, node] : keys) {
             const std::string key = table_name + "." + std::string(name.str());
-            if (const auto* inner = node.as_table(); inner && is_setting_table(key))
+            const bool is_namespace = table_name == "namespaces" && name.str().starts_with('/');
+            if (const auto* inner = node.as_table();
+                inner && (is_namespace || is_setting_table(key)))
                 apply_table(settings, key, *inner, errors);
-            else note(errors, apply_key(settings, table_name, key, name, node));
+            else note(errors, apply_key(settings, key, name, node));
         }
     }
 
-    Result<void> apply_key(Settings& settings, const std::string& table_name,
-                           const std::string& key, const toml::key& name,
+    Result<void> apply_key(Settings& settings, const std::string& key, const toml::key& name,
                            const toml::node& node) const {
         const std::string at = path + ":" + std::to_string(name.source().begin.line);
         const SettingKey* known = find_setting(key);
-        if (!known && table_name != "namespaces") {
+        if (!known && !key.starts_with(kNamespaces)) {
             return located(at, key, is_planned_setting(key) ? "not available in this version"
                                                             : "unknown setting");
         }
@@ -292,7 +318,10 @@ Settings resolve_settings(const SettingsFile& file, const Overrides& overrides,
     apply_environment(settings, errors);
     for (const auto& [key, value] : overrides)
         note(errors, apply(settings, "command line", key, SettingValue(value)));
-    if (errors.size() == before) note(errors, complete_listeners(settings));
+    if (errors.size() == before) {
+        note(errors, complete_listeners(settings));
+        note(errors, check_threads(settings));
+    }
     settings.socketio.nsp.recovery.detection =
         settings.engine.ping_interval + settings.engine.ping_timeout;
     settings.engine.cors = engineio::CorsPolicy(settings.cors_origins, settings.cors_credentials);

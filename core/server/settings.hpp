@@ -14,6 +14,7 @@
 #include "core/base/log.hpp"
 #include "core/base/result.hpp"
 #include "core/engineio/options.hpp"
+#include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/http_client.hpp"
 #include "core/transport/server.hpp"
@@ -28,6 +29,17 @@ struct TlsFiles {
     std::vector<transport::TlsCertificate> more;  // for other names
 };
 
+/// A table of [namespaces]: what differs for one namespace or family.
+struct NamespaceSettings {
+    bool dedicated = false;  // a thread of its own
+    bool jit = false;
+    std::optional<Duration> handler, load;
+    std::optional<std::size_t> memory_bytes;
+
+    /// The limits of all, but for what differs here.
+    script::VmLimits limits(script::VmLimits common) const;
+};
+
 /// Everything that can be set about a broker, checked and typed.
 struct Settings {
     transport::TransportOptions transport;
@@ -39,15 +51,16 @@ struct Settings {
     unsigned threads = 0;  // 0: one a core
     std::chrono::seconds drain{10};
     std::string client_bundle;  // the folder of the JavaScript client's files; empty: none
-    std::size_t namespace_memory_bytes = 256u << 20;
-    std::size_t coroutines = 100'000;  // a namespace
-    std::size_t timers = 100'000;      // a namespace
-    bool check_emits = false;
-    transport::HttpClientOptions http;
+    script::VmLimits script_limits;  // of namespaces without settings of their own
+    transport::HttpClientOptions http;  // the scripts' way out
+    bool watch = true;               // the scripts' folders
+    bool strict = false;             // scripts with errors end the start
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
     bool log_enabled = true;
-    std::map<std::string, std::string> aliases;  // [namespaces]
+    // [namespaces]
+    std::map<std::string, std::string> aliases;
+    std::map<std::string, NamespaceSettings> namespaces;
 };
 
 /// Values given on the command line, by dotted key; they win over all else.

@@ -104,6 +104,18 @@ std::pair<std::uint64_t, std::uint64_t> write_namespaces(Writer& out,
     return events;
 }
 
+void write_error(Writer& out, const script::LoadError& error) {
+    const auto text = [&](const char* name, const std::string& value) {
+        out.Key(name);
+        out.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+    };
+    out.StartObject();
+    text("file", error.file);
+    member(out, "line", std::uint64_t(error.line));
+    text("message", error.message);
+    out.EndObject();
+}
+
 /// Returns how many handlers failed.
 std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
     std::uint64_t failed = 0;
@@ -117,6 +129,7 @@ std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
         member(out, "generation", stats.generation);
         member(out, "handlers_run", stats.handlers_run);
         member(out, "handlers_failed", stats.handlers_failed);
+        member(out, "handlers_stopped", stats.handlers_stopped);
         member(out, "handler_seconds", stats.handler_seconds);
         member(out, "handler_seconds_max", stats.handler_seconds_max);
         member(out, "handler_seconds_mean",
@@ -125,8 +138,16 @@ std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
         member(out, "relayed", stats.relayed);
         member(out, "relays_limited", stats.relays_limited);
         member(out, "memory_bytes", std::uint64_t{stats.memory_bytes});
+        if (stats.load_error) {
+            out.Key("load_error");
+            write_error(out, *stats.load_error);
+        }
         out.EndObject();
     }
+    out.EndArray();
+    out.Key("script_errors");
+    out.StartArray();
+    for (const script::LoadError& error : sources.scripts.errors()) write_error(out, error);
     out.EndArray();
     return failed;
 }

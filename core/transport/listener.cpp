@@ -34,9 +34,11 @@ void set_address(Link& link, const asio::generic::stream_protocol::endpoint& pee
 
 }  // namespace
 
-Listener::Listener(const std::vector<std::unique_ptr<Worker>>& workers, ListeningSocket socket,
+Listener::Listener(const std::vector<std::unique_ptr<Worker>>& workers, std::size_t serving,
+                   ListeningSocket socket,
                    std::shared_ptr<std::atomic<std::size_t>> open_connections)
     : workers_(workers),
+      serving_(serving),
       home_(*workers.front()),
       listening_(std::move(socket)),
       open_connections_(std::move(open_connections)) {}
@@ -65,7 +67,7 @@ void Listener::on_accepted(boost::system::error_code error, Socket socket, Worke
         return;
     }
     troubled_ = false;
-    next_ = (next_ + 1) % workers_.size();
+    next_ = (next_ + 1) % serving_;
 
     const std::size_t open = open_connections_->load();
     const bool refused = open >= home_.options.max_connections;

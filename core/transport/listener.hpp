@@ -14,8 +14,9 @@ namespace moonwire::transport {
 /// over all listeners) a few more are answered 503, the rest closed at once.
 class Listener : public std::enable_shared_from_this<Listener> {
 public:
-    Listener(const std::vector<std::unique_ptr<Worker>>& workers, ListeningSocket socket,
-             std::shared_ptr<std::atomic<std::size_t>> open_connections);
+    /// Connections go to the first `serving` of the workers.
+    Listener(const std::vector<std::unique_ptr<Worker>>& workers, std::size_t serving,
+             ListeningSocket socket, std::shared_ptr<std::atomic<std::size_t>> open_connections);
 
     /// The rest is called on reactor 0, or while no reactor runs.
     void start() { accept(); }
@@ -28,6 +29,7 @@ private:
     void on_accepted(boost::system::error_code error, Socket socket, Worker& worker);
 
     const std::vector<std::unique_ptr<Worker>>& workers_;
+    const std::size_t serving_;
     Worker& home_;
     ListeningSocket listening_;
     ListeningSocket::Acceptor::endpoint_type peer_;

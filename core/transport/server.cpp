@@ -26,13 +26,15 @@ struct TransportServer::Impl {
     std::vector<std::unique_ptr<Worker>> workers;
     std::vector<std::shared_ptr<Listener>> listeners;
     std::shared_ptr<Listener> tls_listener;  // one of them
+    std::size_t serving = 1;  // so many of the first workers have connections
     bool stopped = false;
 };
 
-TransportServer::TransportServer(TransportOptions options, unsigned threads)
+TransportServer::TransportServer(TransportOptions options, unsigned threads, unsigned apart)
     : impl_(std::make_unique<Impl>()) {
     impl_->options = std::move(options);
-    const unsigned count = std::clamp(threads, 1u, 255u);
+    impl_->serving = std::clamp(threads, 1u, 255u);
+    const unsigned count = std::clamp(threads + apart, 1u, 255u);
     for (unsigned i = 0; i < count; ++i)
         impl_->workers.push_back(std::make_unique<Worker>(i, impl_->options, impl_->workers));
 }
@@ -62,7 +64,8 @@ Result<std::vector<ListeningAddress>> TransportServer::listen(HttpHandler& handl
     const auto add = [&](ListeningSocket socket, std::string url) {
         addresses.push_back({std::move(url), socket.port()});
         listeners.push_back(
-            std::make_shared<Listener>(impl_->workers, std::move(socket), open_connections));
+            std::make_shared<Listener>(impl_->workers, impl_->serving, std::move(socket),
+                                       open_connections));
         return listeners.back();
     };
     if (options.plain) {

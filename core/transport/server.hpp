@@ -56,11 +56,13 @@ struct ListeningAddress {
 
 /// The reactors and the listeners: the bottom of the broker.
 ///
-/// One thread a reactor. Listeners accept on reactor 0 and hand connections round in turn.
+/// One thread a reactor. Listeners accept on reactor 0 and hand connections round in turn, but for
+/// the last `apart` reactors, which are left to other work.
 class TransportServer {
 public:
-    /// `threads` reactors (at least 1, at most 255), not yet running.
-    TransportServer(TransportOptions options, unsigned threads);
+    /// `threads` reactors (at least 1) that have connections and `apart` others (together at most
+    /// 255), not yet running.
+    TransportServer(TransportOptions options, unsigned threads, unsigned apart = 0);
     ~TransportServer();  // stops and joins
     TransportServer(const TransportServer&) = delete;
     TransportServer& operator=(const TransportServer&) = delete;

@@ -171,12 +171,13 @@ spawn(function() http.request { url = "http://y" } ns:emit("late") end)
         test.settle();
         REQUIRE(http.pending.size() == 2);
         // A reload ends what waits in the background, and leaves the handler waiting.
-        CHECK(test.reload() == Lines{});
+        CHECK(test.reload("local ns = namespace '/t'") == Lines{});
         http.answer(IncomingResponse{200, {}, ""});
         test.settle();
         CHECK(client->take() == Lines{});
         http.answer(Error{"timeout"});
         CHECK(client->take() == Lines{R"(3/t,1[null,"timeout"])"});
+        test.reload("local ns = namespace '/t' ns:on('get', function() return http.request { url = 'http://x' } end)");
         client->receive(R"(2/t,2["get"])");
         test.settle();
     }

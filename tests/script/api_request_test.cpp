@@ -131,7 +131,7 @@ TEST_CASE("a namespace that goes refuses whom it kept waiting") {
 
 TEST_CASE("over the limit of coroutines on_request refuses as busy") {
     Hooked test;
-    test.options.coroutines_per_namespace = 1;
+    test.options.limits.tasks = 1;
     test.load("namespace '/t' on_request(function() sleep(1) end)");
     const auto first = test.start();
     CHECK(test.answer() == "no too many handlers are waiting");

@@ -119,7 +119,7 @@ TEST_CASE("an app's namespaces can't call two schemas by one name in their types
 
 TEST_CASE("check_emits tells once of each event that is not as declared, and sends it") {
     ScriptTest test;
-    test.options.check_emits = true;
+    test.options.limits.check_emits = true;
     test.load(kShop);
     const auto client = test.join();
     LogCapture log;
@@ -154,7 +154,7 @@ TEST_CASE("check_emits tells once of each event that is not as declared, and sen
 TEST_CASE("check_emits tells of too many values, and is off unless it is asked for") {
     for (const bool on : {true, false}) {
         ScriptTest test;
-        test.options.check_emits = on;
+        test.options.limits.check_emits = on;
         test.load(kShop);
         const auto client = test.join();
         LogCapture log;

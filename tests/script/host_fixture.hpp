@@ -109,6 +109,8 @@ struct ScriptTest {
         for (const auto& each : reactors) all.push_back(each.get());
         server = std::make_unique<socketio::Server>(server_options, all);
         options.apps.push_back(app("app", folder));
+        options.limits.handler = std::chrono::seconds(30);  // the machine may be slow
+        options.limits.load = std::chrono::seconds(30);
     }
     ~ScriptTest() {
         for (const auto& client : clients) client->finish();

@@ -174,7 +174,7 @@ route("PUT", "/nobody", function() return 202 end)
 
 TEST_CASE("a route's failures become statuses") {
     ScriptTest test;
-    test.options.coroutines_per_namespace = 2;
+    test.options.limits.tasks = 2;
     test.load(R"(
 local schema = require "schema"
 local ns = namespace "/t"
@@ -324,7 +324,7 @@ TEST_CASE("who asked a namespace that is reloaded gets the old code's answer") {
 
 TEST_CASE("asks may go in a circle, and one without an end meets a limit") {
     ScriptTest test;
-    test.options.coroutines_per_namespace = 20;
+    test.options.limits.tasks = 20;
     test.folder.write("a.lua", R"(
 local ns = namespace "/a"
 ns:on("down", function(socket, n) return ask("/b", "down", n) end)

@@ -266,7 +266,7 @@ ns:on("mine", function(socket) socket:broadcast():emit("near") end)
 
 TEST_CASE("over the limit of coroutines an event is answered busy, and later ones work again") {
     ScriptTest test;
-    test.options.coroutines_per_namespace = 3;
+    test.options.limits.tasks = 3;
     test.load(R"(
 local ns = namespace "/t"
 ns:on("wait", function() sleep(10) return "done" end)
@@ -292,7 +292,7 @@ ns:use(function(socket) if socket.handshake.auth.w then sleep(10) end end)
 
 TEST_CASE("running out of memory fails the handler, not the namespace") {
     ScriptTest test;
-    test.options.namespace_memory_bytes = 4u << 20;
+    test.options.limits.memory_bytes = 4u << 20;
     test.load(R"(
 local ns = namespace "/t"
 ns:on("eat", function() local t = {} for i = 1, 1e7 do t[i] = { i } end end)
@@ -316,7 +316,7 @@ ns:on("take", function(socket, x) return #x end)
 
 TEST_CASE("what failed for want of memory is collected before the next event, to the last byte") {
     ScriptTest test;
-    test.options.namespace_memory_bytes = 4u << 20;
+    test.options.limits.memory_bytes = 4u << 20;
     test.load(R"(
 local ns = namespace "/t"
 -- Small values at last: nothing is left to spare.
@@ -349,6 +349,7 @@ TEST_CASE("more arguments than a handler can take fail, and leave the connection
 
 TEST_CASE("endless recursion, in Lua and through C, is an error of the handler only") {
     ScriptTest test;
+    test.options.limits.handler = std::chrono::seconds(30);  // the stack ends first
     test.load(R"(
 local ns = namespace "/t"
 local function plain() return 1 + plain() end
@@ -366,8 +367,8 @@ ns:on("pcall", function() through_pcall() return "survived" end)
     LogCapture log;
     for (const char* how : {"plain", "gsub", "sort", "tostring"}) {
         CAPTURE(how);
-        CHECK(test.ask(client, std::string(R"(["dig",")") + how + "\"]").find("internal") !=
-              std::string::npos);
+        const std::string answer = test.ask(client, std::string(R"(["dig",")") + how + "\"]");
+        CHECK_MESSAGE(answer.find("internal") != std::string::npos, answer);
     }
     CHECK(test.ask(client, R"(["pcall"])") != "");
 }

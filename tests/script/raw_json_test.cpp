@@ -106,7 +106,7 @@ TEST_CASE("what is no JSON does not become a raw argument") {
 
 TEST_CASE("many arguments, and raw values beyond a namespace's memory, are that event's error only") {
     ScriptTest test;
-    test.options.namespace_memory_bytes = 4u << 20;
+    test.options.limits.memory_bytes = 4u << 20;
     test.load("local ns, schema = namespace '/t', require 'schema' local kept = {}\n"
               "ns:on('keep', schema.raw(), function(_, at) kept[#kept + 1] = at return #kept end)"
               "ns:on('free', function() kept = {} end)");

@@ -84,7 +84,8 @@ after(0.5, function() while true do sleep(1) ns:emit("from timer") end end)
     test.load(script);
     const auto client = test.join();
     test.advance(0.7);
-    for (int i = 0; i < 5; ++i) CHECK(test.reload() == Lines{});
+    for (int i = 0; i < 5; ++i)
+        CHECK(test.reload(script + std::string("-- ") + std::to_string(i)) == Lines{});
     CHECK(client->take() == Lines{});
     test.advance(1.2);
     CHECK(client->take() == Lines{R"(2/t,["tick"])", R"(2/t,["loop"])"});
@@ -253,6 +254,8 @@ route("GET", "/x", function() return 200 end)
     const std::size_t once = memory();
     std::size_t most = 0;
     for (int i = 0; i < 200; ++i) {
+        test.folder.write("lib/big.lua", "local t = {} for i = 1, 2000 do t[i] = { i } end return t--" +
+                                             std::to_string(i));
         REQUIRE(test.reload() == Lines{});
         test.advance(1);
         most = std::max(most, memory());

@@ -65,7 +65,7 @@ every(1, function() ns:emit("tick") end)
 
 TEST_CASE("timers over the limit are an error in the script, which names the limit") {
     ScriptTest test;
-    test.options.timers_per_namespace = 5;
+    test.options.limits.timers = 5;
     test.load(R"(
 local ns = namespace "/t"
 ns:on("fill", function()
@@ -162,7 +162,7 @@ ns:on("no", function() gather(1) end)
 
 TEST_CASE("gather over the limit of coroutines raises, and what ran before does no harm") {
     ScriptTest test;
-    test.options.coroutines_per_namespace = 4;
+    test.options.limits.tasks = 4;
     test.load(R"(
 local ns = namespace "/t"
 local function work() sleep(1) end

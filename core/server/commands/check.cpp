@@ -68,7 +68,7 @@ std::vector<Problem> find_problems(const CheckOptions& options, std::size_t& app
     }
     script::HostOptions host;
     host.apps = configuration.apps;
-    host.namespace_memory_bytes = configuration.settings.namespace_memory_bytes;
+    host.limits = configuration.settings.script_limits;
     for (Problem& each : script::check_scripts(host)) problems.push_back(std::move(each));
     return problems;
 }

@@ -18,13 +18,16 @@ namespace {
 
 struct RunOptions {
     ScriptOptions scripts;
-    std::string host, port, threads;
+    std::string host, port, threads, watch;
+    bool strict = false;
 
     Overrides overrides() const {
         Overrides overrides;
         if (!host.empty()) overrides.emplace_back("server.host", host);
         if (!port.empty()) overrides.emplace_back("server.port", port);
         if (!threads.empty()) overrides.emplace_back("server.threads", threads);
+        if (!watch.empty()) overrides.emplace_back("scripts.watch", watch);
+        if (strict) overrides.emplace_back("scripts.strict", "true");
         return overrides;
     }
 };
@@ -69,7 +72,7 @@ int run(const RunOptions& options) {
             continue;
         }
         if (number == SIGHUP) {
-            broker.reload();
+            broker.reload(ReloadCause::asked);
             continue;
         }
         log::info("draining", {{"signal", number == SIGTERM ? "TERM" : "INT"}});
@@ -90,6 +93,9 @@ void add_run_command(CLI::App& cli, int& exit_code) {
     command->add_option("--port", options->port, "The port; 0 picks one");
     command->add_option("--host", options->host, "The address to listen on");
     command->add_option("--threads", options->threads, "Reactors; 0: one a core");
+    command->add_option("--watch", options->watch, "Whether saving a script reloads it (true)")
+        ->type_name("BOOL");
+    command->add_flag("--strict", options->strict, "Don't start while a script has an error");
     command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

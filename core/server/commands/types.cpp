@@ -43,7 +43,7 @@ int types(const TypesOptions& options) {
     if (!configuration) return fail(configuration.error());
     script::HostOptions host;
     host.apps = configuration->apps;
-    host.namespace_memory_bytes = configuration->settings.namespace_memory_bytes;
+    host.limits = configuration->settings.script_limits;
     script::Contracts contracts = script::read_contracts(host);
     for (const script::LoadError& error : contracts.errors) {
         std::cerr << error.file;
