@@ -9,6 +9,7 @@
 #include "core/script/api.hpp"
 #include "core/script/api_names.hpp"
 #include "core/script/app_files.hpp"
+#include "core/script/contract.hpp"
 #include "core/script/lint.hpp"
 #include "core/script/loader.hpp"
 #include "core/script/route_table.hpp"
@@ -38,6 +39,7 @@ public:
         for (auto& [name, sources] : found_.namespaces) load(sources);
         for (const LintApp& app : apps_)
             for (Problem& each : lint_app(app, namespaces_, api_)) add(std::move(each));
+        for (const LoadError& each : name_conflicts(contracts_)) add(each);
         for (const auto& [name, nsp] : namespaces_)
             for (Problem& each : lint_events(nsp, namespaces_)) add(std::move(each));
         std::stable_sort(problems_.begin(), problems_.end(), [](const auto& a, const auto& b) {
@@ -137,6 +139,7 @@ private:
             nsp.services = names_of(generation.services);
             nsp.server_events = names_of(generation.server_events);
             nsp.declarations = names_of(generation.declarations);
+            contracts_.push_back(contract_of(generation));
             nsp.globals = read_globals(runtime, generation);
             generation.retire();
         }
@@ -151,6 +154,7 @@ private:
     std::vector<LintApp> apps_;
     std::set<std::string> broken_;  // files that don't compile
     LintNamespaces namespaces_;
+    std::vector<NamespaceContract> contracts_;
     RouteTable routes_;
     std::vector<Problem> problems_;
 };

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/script/check.hpp"
 #include "tests/script/host_fixture.hpp"
 #include "tests/script/log_capture.hpp"
 
@@ -115,6 +116,10 @@ TEST_CASE("an app's namespaces can't call two schemas by one name in their types
     CHECK(contracts.errors[0].line == 3);
     CHECK(contracts.errors[0].message ==
           "the schema 'P' of event 'z' is not the one of event 'x' (app/a.lua:2)");
+    const auto problems = check_scripts(test.options);
+    CHECK(std::any_of(problems.begin(), problems.end(), [&](const Problem& each) {
+        return !each.is_warning && each.line == 3 && each.message == contracts.errors[0].message;
+    }));
 }
 
 TEST_CASE("check_emits tells once of each event that is not as declared, and sends it") {

@@ -25,7 +25,7 @@ local schema = {}
 ---@field expected string
 ---@field got string
 
----@param fields table<string, moonwire.Schema>
+---@param fields table<string, moonwire.Schema>|moonwire.ObjectOptions
 ---@param options? moonwire.ObjectOptions
 ---@return moonwire.Schema
 function schema.object(fields, options) end
