@@ -217,6 +217,45 @@ TEST_CASE("aliases are read") {
     CHECK(settings->aliases == std::map<std::string, std::string>{{"/", "/tickets"}});
 }
 
+TEST_CASE("a namespace may have a table of its own, which differs from what all have") {
+    const auto settings = resolve(R"(
+[limits]
+handler_ms = 50
+load_ms = 700
+[namespaces]
+"/old" = "/new"
+[namespaces."/tenant/:name"]
+dedicated = true
+handler_ms = 900
+memory_mb = 3
+)",
+                                  {{"namespaces./x.jit", "true"}});
+    REQUIRE(settings);
+    CHECK(settings->aliases.at("/old") == "/new");
+    REQUIRE(settings->namespaces.size() == 2);
+    const NamespaceSettings& family = settings->namespaces.at("/tenant/:name");
+    CHECK(family.dedicated);
+    const script::VmLimits limits = family.limits(settings->script_limits);
+    CHECK(limits.handler == std::chrono::milliseconds(900));
+    CHECK(limits.load == std::chrono::milliseconds(700));
+    CHECK(limits.memory_bytes == 3u << 20);
+    CHECK_FALSE(limits.jit);
+    CHECK(settings->namespaces.at("/x").jit);
+    CHECK(settings->script_limits.handler == std::chrono::milliseconds(50));
+
+    CHECK(why("[namespaces.\"/x\"]\nmemory = 3").find(
+              "unknown setting, expected one of dedicated, jit, handler_ms, load_ms, memory_mb") !=
+          std::string::npos);
+    CHECK(why("[namespaces.\"/x\"]\njit = 3").find(":2: namespaces./x.jit: expected true or false") !=
+          std::string::npos);
+    CHECK(why("[namespaces]\nx = \"y\"").find("expected the name of a namespace") !=
+          std::string::npos);
+    std::string many = "[server]\nthreads = 190\n";
+    for (int i = 0; i < 11; ++i)
+        many += "[namespaces.\"/n" + std::to_string(i) + "\"]\ndedicated = true\n";
+    CHECK(why(many).find("more than 200 threads") != std::string::npos);
+}
+
 TEST_CASE("every key has a name of its own and takes its default's kind of value") {
     for (const SettingKey& key : setting_keys()) {
         CHECK(find_setting(key.name) == &key);
