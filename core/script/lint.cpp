@@ -199,7 +199,7 @@ private:
             if (file.facts.requires_computed || file.facts.broken) return;
             by_path[file.path] = &file;
         }
-        std::set<std::string> used = app_.used_elsewhere;
+        std::set<std::string> used;
         std::vector<const LintFile*> open;
         const auto use = [&](const std::string& name) {
             const auto module = app_.modules.find(name);
@@ -208,9 +208,6 @@ private:
         };
         for (const LintFile& file : app_.files)
             if (!file.nsp.empty()) open.push_back(&file);
-        for (const std::string& name : app_.used_elsewhere)
-            if (const auto module = app_.modules.find(name); module != app_.modules.end())
-                open.push_back(by_path.at(module->second));
         while (!open.empty()) {
             const LintFile& file = *open.back();
             open.pop_back();

@@ -33,7 +33,6 @@ struct LintApp {
     std::string name;
     std::vector<LintFile> files;
     std::map<std::string, std::string, std::less<>> modules;  // name -> path
-    std::set<std::string> used_elsewhere;  // modules that only tests require
 };
 
 /// Names that nothing defines, calls that must fail, and names that look like slips.

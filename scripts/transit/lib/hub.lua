@@ -6,12 +6,12 @@ local identity = require "lib.identity"
 
 local MONITORS = "/system-events"
 
-local refusal = schema.named("Refusal", schema.object {
+local refusal_schema = schema.named("Refusal", schema.object {
   code = schema.string(), message = schema.string(),
   field = schema.nullable(schema.string { description = "what is to blame, if one field is" }),
 })
-local REFUSAL = envelope.of("system:error", refusal)
-local REFUSED = schema.named("ErrorAnswer", schema.object { error = refusal })
+local REFUSAL = envelope.of("system:error", refusal_schema)
+local REFUSED = schema.named("ErrorAnswer", schema.object { error = refusal_schema })
 local PASSED_ON = schema.named("PassedOn", schema.object {
   ok = schema.enum { true }, id = envelope.id,
   recipients = schema.optional(schema.integer { min = 0, description = "if it had a target" }),
