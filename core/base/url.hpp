@@ -10,6 +10,9 @@ namespace moonwire {
 /// "%2F" and "+" decoded; malformed escapes stay as they are.
 std::string url_decode(std::string_view text);
 
+/// For a query: everything but letters, digits and "-._~" escaped.
+std::string url_encode(std::string_view text);
+
 /// The pairs of "a=1&b=2" (application/x-www-form-urlencoded), decoded, in order. A name without
 /// "=" has an empty value.
 std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query);

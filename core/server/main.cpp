@@ -12,6 +12,8 @@ int main(int argc, char** argv) {
     cli.require_subcommand(1);
     add_run_command(cli, exit_code);
     add_check_command(cli, exit_code);
+    add_emit_command(cli, exit_code);
+    add_listen_command(cli, exit_code);
     add_new_command(cli, exit_code);
     add_types_command(cli, exit_code);
     CLI11_PARSE(cli, argc, argv);

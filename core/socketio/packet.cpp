@@ -51,7 +51,7 @@ bool is_reserved_event(std::string_view name) {
     return std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
 }
 
-Result<Packet> decode_packet(std::string_view text, std::size_t max_attachments) {
+Result<Packet> decode_packet(std::string_view text, std::size_t max_attachments, Sender sender) {
     Packet packet;
     if (text.empty() || text[0] < '0' || text[0] > '6') return wrong("unknown packet type");
     packet.type = static_cast<PacketType>(text[0] - '0');
@@ -101,7 +101,8 @@ Result<Packet> decode_packet(std::string_view text, std::size_t max_attachments)
             if (!packet.id) return wrong("ACK without an id");
             break;
         case PacketType::connect_error:
-            return wrong("CONNECT_ERROR from a client");
+            if (sender == Sender::client) return wrong("CONNECT_ERROR from a client");
+            break;
     }
     return packet;
 }

@@ -43,8 +43,12 @@ struct Packet {
     std::string_view data;        // JSON; its first byte is checked, the rest is not parsed
 };
 
+/// Who wrote a packet: only servers send CONNECT_ERROR.
+enum class Sender : std::uint8_t { client, server };
+
 /// `<type>[<attachments>-][<nsp>,][<id>][json]`. An error says what is wrong, for the log.
-Result<Packet> decode_packet(std::string_view text, std::size_t max_attachments);
+Result<Packet> decode_packet(std::string_view text, std::size_t max_attachments,
+                             Sender sender = Sender::client);
 
 /// The event name of an EVENT's data (`["name",...]`; a numeric name as its text), unescaped.
 /// Reserved names, other first elements and malformed JSON before the name's end are errors.

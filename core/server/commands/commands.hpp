@@ -10,6 +10,8 @@ namespace moonwire::server {
 
 void add_run_command(CLI::App& cli, int& exit_code);
 void add_check_command(CLI::App& cli, int& exit_code);
+void add_emit_command(CLI::App& cli, int& exit_code);
+void add_listen_command(CLI::App& cli, int& exit_code);
 void add_new_command(CLI::App& cli, int& exit_code);
 void add_types_command(CLI::App& cli, int& exit_code);
 

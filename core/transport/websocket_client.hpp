@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/transport/asio_reactor.hpp"
+#include "core/transport/http.hpp"
+
+namespace moonwire::transport {
+
+/// The server that a client means, and whether it must prove who it is.
+struct RemoteServer {
+    bool secure = false;
+    bool verify = true;  // over TLS: the certificate, by the system's authorities, and its name
+    std::string host;    // a name or an address, IPv6 without brackets
+    std::uint16_t port = 0;
+
+    /// As a Host header has it: "[::1]:3000"; without the scheme's own port.
+    std::string authority() const;
+};
+
+struct WebSocketRequest {
+    RemoteServer server;
+    std::string target;  // "/socket.io/?EIO=4&transport=websocket"
+    Headers headers;     // beyond those of the handshake
+    std::size_t max_message_bytes = 64u << 20;
+};
+
+/// Why a client's connection ended.
+struct ClientEnd {
+    std::string reason;   // in words for a person
+    unsigned status = 0;  // of an HTTP answer that refused it; 0: there was none
+    std::string body;     // that answer's
+};
+
+/// What the layer above gives to a client's WebSocket, and shares with it until on_end. Called on
+/// its reactor, never from within a call into the WebSocket.
+class WebSocketClientHandler {
+public:
+    virtual ~WebSocketClientHandler() = default;
+    virtual void on_open() = 0;
+    /// The payload is only valid during the call.
+    virtual void on_message(std::string_view payload, bool binary) = 0;
+    /// Once, last; also when it never opened.
+    virtual void on_end(ClientEnd end) = 0;
+};
+
+/// The client's end of a WebSocket connection, plain or TLS: what the command line's client and
+/// the tests of other servers need, not tuned for thousands. Lives on one reactor; every call is
+/// made there.
+class WebSocketClient {
+public:
+    virtual ~WebSocketClient() = default;
+    virtual void send(std::string payload, bool binary) = 0;
+    /// Sends what is queued, then a closing handshake; on_end follows, at the latest after some
+    /// seconds. While it still connects it ends at once.
+    virtual void close() = 0;
+};
+
+/// Begins to connect; `on_open` or `on_end` follows, and how long that may take is the caller's
+/// affair. The reactor outlives the connection.
+std::shared_ptr<WebSocketClient> connect_websocket(
+    AsioReactor& reactor, WebSocketRequest request,
+    std::shared_ptr<WebSocketClientHandler> handler);
+
+}  // namespace moonwire::transport
