@@ -92,6 +92,7 @@ Result<std::vector<transport::ListeningAddress>> Broker::start() {
     transport_.start();
     auto addresses = transport_.listen(router_);
     ready_ = addresses.has_value();
+    if (addresses) addresses_ = *addresses;
     if (ready_ && settings_.watch)
         watch_ = std::make_unique<ScriptWatch>(dir_,
                                                [this] { reload(ReloadCause::files_changed); });
@@ -143,6 +144,11 @@ void Broker::log_errors(const std::vector<script::LoadError>& errors, bool only_
     logged_ = errors;
 }
 
+std::vector<script::LoadError> Broker::load_errors() const {
+    std::lock_guard lock(logging_);
+    return logged_;
+}
+
 void Broker::give_back_memory() {
     // The allocator keeps what is freed; walking its heaps is only worth it after a crowd has gone.
     constexpr std::size_t kCrowd = 500;
@@ -155,6 +161,7 @@ void Broker::give_back_memory() {
 
 void Broker::drain() {
     ready_ = false;
+    draining_ = true;
     watch_.reset();
     transport_.stop_accepting();
     sockets_.shut_down();

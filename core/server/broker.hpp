@@ -50,6 +50,16 @@ public:
     const Settings& settings() const noexcept { return settings_; }
     unsigned reactor_count() const { return transport_.reactor_count(); }
 
+    // For Control. Any thread, once started.
+    const std::vector<transport::ListeningAddress>& addresses() const { return addresses_; }
+    Duration uptime() const { return Clock::now() - started_; }
+    bool draining() const noexcept { return draining_; }
+    const engineio::Engine& engine() const noexcept { return engine_; }
+    const socketio::Server& sockets() const noexcept { return sockets_; }
+    const script::Host& scripts() const noexcept { return scripts_; }
+    /// What is known to be wrong since the last load or reload.
+    std::vector<script::LoadError> load_errors() const;
+
 private:
     std::optional<transport::HttpResponse> page(std::string_view path) const;
     static std::vector<Reactor*> reactors_of(transport::TransportServer& transport, unsigned count);
@@ -68,10 +78,12 @@ private:
     script::Host scripts_;
     ClientBundle bundle_;
     Router router_;
+    std::vector<transport::ListeningAddress> addresses_;
     std::atomic<bool> ready_{false};
+    std::atomic<bool> draining_{false};
     std::mutex reloading_;
     std::vector<script::App> apps_;  // under it
-    std::mutex logging_;
+    mutable std::mutex logging_;
     std::vector<script::LoadError> logged_;  // under it: what is known to be wrong
     std::unique_ptr<ScriptWatch> watch_;
     std::size_t peak_sessions_ = 0;  // since memory was last handed back

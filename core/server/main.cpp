@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     cli.require_subcommand(1);
     add_run_command(cli, exit_code);
     add_check_command(cli, exit_code);
+    add_ctl_command(cli, exit_code);
     add_emit_command(cli, exit_code);
     add_listen_command(cli, exit_code);
     add_new_command(cli, exit_code);

@@ -286,6 +286,9 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("server.write_timeout_ms", transport.write_timeout, 1, kDayMs),
     {"server.trusted_proxies", apply_trusted_proxies},
     {"server.client_bundle", apply_client_bundle, true},
+    {"server.control", [](S& s, const V& v) -> R {
+         return with(to_text(v), [&](std::string text) { s.control = std::move(text); });
+     }, true},
     MOONWIRE_NUMBER("server.coalesce_us", transport.coalesce_window, 0, 1'000'000),
     MOONWIRE_NUMBER("engine.ping_interval_ms", engine.ping_interval, 1, kDayMs),
     MOONWIRE_NUMBER("engine.ping_timeout_ms", engine.ping_timeout, 1, kDayMs),

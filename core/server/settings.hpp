@@ -50,6 +50,7 @@ struct Settings {
     socketio::ServerOptions socketio;
     unsigned threads = 0;  // 0: one a core
     std::chrono::seconds drain{10};
+    std::optional<std::string> control;  // its socket; empty: none; not set: the default place
     std::string client_bundle;  // the folder of the JavaScript client's files; empty: none
     script::VmLimits script_limits;  // of namespaces without settings of their own
     transport::HttpClientOptions http;  // the scripts' way out

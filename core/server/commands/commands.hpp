@@ -10,6 +10,7 @@ namespace moonwire::server {
 
 void add_run_command(CLI::App& cli, int& exit_code);
 void add_check_command(CLI::App& cli, int& exit_code);
+void add_ctl_command(CLI::App& cli, int& exit_code);
 void add_emit_command(CLI::App& cli, int& exit_code);
 void add_listen_command(CLI::App& cli, int& exit_code);
 void add_new_command(CLI::App& cli, int& exit_code);

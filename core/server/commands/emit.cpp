@@ -60,21 +60,26 @@ int emit(const EmitOptions& options) {
 }  // namespace
 
 void add_emit_command(CLI::App& cli, int& exit_code) {
-    CLI::App* command = cli.add_subcommand("emit", "Send an event to a Socket.IO server");
+    CLI::App* command = cli.add_subcommand(
+        "emit",
+        "Send an event to a Socket.IO server. Its arguments follow EVENT, each one JSON value: - "
+        "reads one from standard input, bytes are {\"_bytes\":\"base64\"}");
     auto options = std::make_shared<EmitOptions>();
     options->client.timeout_seconds = 10;
     options->client.add_to(*command);
     command->add_option("EVENT", options->event, "The event's name")->required();
-    command->add_option("JSON", options->arguments,
-                        "Its arguments; - reads one from standard input; bytes are "
-                        "{\"_bytes\":\"base64\"}");
+    // Not an option of many values: CLI11 would take [1,2] for two of them, and -5 for a flag.
+    command->allow_extras();
     command->add_flag("--ack", options->acknowledge,
                       "Wait for the acknowledgement and print its values as a JSON array");
     command
         ->add_option("--timeout", options->client.timeout_seconds, "For all of it, in seconds")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    command->callback([options, &exit_code] { exit_code = emit(*options); });
+    command->callback([options, command, &exit_code] {
+        options->arguments = command->remaining();
+        exit_code = emit(*options);
+    });
 }
 
 }  // namespace moonwire::server

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -12,6 +13,7 @@
 #include "core/server/broker.hpp"
 #include "core/server/commands/commands.hpp"
 #include "core/server/commands/script_options.hpp"
+#include "core/server/control.hpp"
 
 namespace moonwire::server {
 namespace {
@@ -50,6 +52,15 @@ sigset_t block_signals() {
     return signals;
 }
 
+/// A broker without it serves all the same.
+void open_control(Control& control, Broker& broker) {
+    const auto& wanted = broker.settings().control;
+    const std::string path = wanted ? *wanted : control_socket_for(broker.addresses());
+    if (path.empty()) return;
+    const auto opened = control.open(broker, path, [] { kill(getpid(), SIGTERM); });
+    if (!opened) log::warn("no control socket", {{"reason", opened.error().message}});
+}
+
 int run(const RunOptions& options) {
     const sigset_t signals = block_signals();
     auto configuration = options.scripts.configure(options.overrides());
@@ -59,9 +70,11 @@ int run(const RunOptions& options) {
                    settings.log_format);
     raise_descriptor_limit();
 
+    Control control;
     Broker broker(*std::move(configuration));
     const auto addresses = broker.start();
     if (!addresses) return fail(addresses.error());
+    open_control(control, broker);
     for (const auto& address : *addresses) std::cout << "listening on " << address.url << std::endl;
 
     for (;;) {
@@ -79,6 +92,7 @@ int run(const RunOptions& options) {
         // A second signal does not wait for the first one's courtesy.
         pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
         broker.drain();
+        control.close();
         broker.stop();
         return 0;
     }

@@ -38,9 +38,9 @@ function scriptsFolder(scripts) {
 }
 
 /// Runs a command of the binary to its end: {status, stdout, stderr}.
-function moonwire(args, { env } = {}) {
+function moonwire(args, { env, input } = {}) {
   const result = spawnSync(BINARY, args, {
-    env: environment(env), encoding: "utf8", timeout: 60000, cwd: os.tmpdir(),
+    env: environment(env), encoding: "utf8", timeout: 60000, cwd: os.tmpdir(), input,
   });
   if (result.error) throw result.error;
   return result;
@@ -52,12 +52,18 @@ class Broker {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
     if (toml) fs.writeFileSync(path.join(broker.folder, "moonwire.toml"), toml);
+    // Its control socket goes with the folder.
+    broker.runtime = path.join(broker.folder, ".run");
+    fs.mkdirSync(broker.runtime);
     // Sessions that a test leaves behind unpolled can't be told of the end: don't wait for long.
     const sets = Object.entries({ "server.host": "127.0.0.1", "server.drain_seconds": 1, ...EXTRA, ...settings })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     broker.child = spawn(
       BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
-      { env: environment(env), stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder });
+      {
+        env: environment({ XDG_RUNTIME_DIR: broker.runtime, ...env }),
+        stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder,
+      });
     broker.stdout = "";
     broker.stderr = "";
     broker.child.stdout.setEncoding("utf8").on("data", (text) => (broker.stdout += text));
@@ -144,4 +150,4 @@ class Broker {
   }
 }
 
-module.exports = { Broker, moonwire, scriptsFolder, ROOT, BINARY, SANITIZED };
+module.exports = { Broker, moonwire, scriptsFolder, environment, ROOT, BINARY, SANITIZED, SANITIZER };
