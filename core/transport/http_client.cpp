@@ -231,6 +231,7 @@ HttpClient::~HttpClient() { stop(); }
 Result<void> HttpClient::open() {
     auto tls = make_client_tls(options_.ca_file);
     if (!tls) return tls.error();
+    if (!options_.verify) (*tls)->set_verify_mode(boost::asio::ssl::verify_none);
     for (const auto& pool : pools_) pool->tls = *tls;
     return {};
 }

@@ -16,6 +16,7 @@ namespace moonwire::transport {
 
 struct HttpClientOptions {
     std::string ca_file;  // PEM: authorities to trust beside the system's; empty: none
+    bool verify = true;   // false: any certificate is believed
     std::size_t max_header_bytes = 64 * 1024;
     std::size_t max_body_bytes = 8 * 1024 * 1024;  // of a response
     // A reactor's:

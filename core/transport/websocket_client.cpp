@@ -1,8 +1,5 @@
 #include "core/transport/websocket_client.hpp"
 
-#include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
-
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
@@ -11,8 +8,12 @@
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <deque>
+#include <optional>
 #include <type_traits>
 #include <utility>
+
+#include "core/transport/client_tls.hpp"
+#include "core/transport/tcp_connector.hpp"
 
 namespace moonwire::transport {
 namespace {
@@ -26,8 +27,8 @@ using boost::system::error_code;
 constexpr auto kCloseTimeout = std::chrono::seconds(2);
 constexpr std::size_t kMaxRefusalBytes = 64 * 1024;
 
-using PlainStream = beast::tcp_stream;
-using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+using PlainStream = tcp::socket;
+using TlsStream = beast::ssl_stream<tcp::socket>;
 
 /// What this error of a read or write means to a person.
 std::string ended_by(const error_code& error) {
@@ -44,26 +45,18 @@ class Connection final : public WebSocketClient,
     static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
 
 public:
-    /// `stream` goes to the stream's constructor.
-    template <typename... Arguments>
     Connection(AsioReactor& reactor, WebSocketRequest request,
-               std::shared_ptr<WebSocketClientHandler> handler,
-               std::shared_ptr<asio::ssl::context> tls, Arguments&... stream)
-        : reactor_(reactor),
-          request_(std::move(request)),
-          handler_(std::move(handler)),
-          tls_(std::move(tls)),
-          resolver_(reactor.context()),
-          stream_(reactor.context(), stream...) {}
+               std::shared_ptr<WebSocketClientHandler> handler)
+        : reactor_(reactor), request_(std::move(request)), handler_(std::move(handler)) {}
 
     void start() {
-        resolver_.async_resolve(
-            request_.server.host, std::to_string(request_.server.port),
-            [self = this->shared_from_this()](error_code error, auto found) {
-                if (!self->handler_) return;
-                if (error) self->fail("cannot find the host: " + error.message());
-                else self->on_resolved(found);
+        connector_ = std::make_shared<TcpConnector>(
+            reactor_, [self = this->shared_from_this()](error_code error,
+                                                        std::optional<tcp::socket> socket) {
+                if (socket) self->on_connected(*std::move(socket));
+                else self->fail(error.message());
             });
+        connector_->start(request_.url.host, request_.url.port);
     }
 
     void send(std::string payload, bool binary) override {
@@ -93,46 +86,40 @@ private:
         };
     }
 
-    void on_resolved(const tcp::resolver::results_type& found) {
-        beast::get_lowest_layer(stream_).async_connect(found, then(&Connection::on_connected));
-    }
-
-    void on_connected(error_code error) {
-        if (error) return fail(error.message());
-        beast::get_lowest_layer(stream_).socket().set_option(tcp::no_delay(true), error);
+    void on_connected(tcp::socket socket) {
+        error_code ignored;
+        socket.set_option(tcp::no_delay(true), ignored);
         if constexpr (kTls) {
-            auto& tls = stream_.next_layer();
-            const std::string& host = request_.server.host;
-            asio::ip::make_address(host, error);
-            if (error) SSL_set_tlsext_host_name(tls.native_handle(), host.c_str());
-            tls.set_verify_mode(request_.server.verify ? asio::ssl::verify_peer
-                                                       : asio::ssl::verify_none);
-            if (request_.server.verify)
-                tls.set_verify_callback(asio::ssl::host_name_verification(host));
-            tls.async_handshake(asio::ssl::stream_base::client, then(&Connection::on_secured));
+            auto tls = make_client_tls({});
+            if (!tls) return fail(tls.error().message);
+            tls_ = *tls;
+            if (!request_.verify) tls_->set_verify_mode(asio::ssl::verify_none);
+            stream_.emplace(std::move(socket), *tls_);
+            auto& layer = stream_->next_layer();
+            if (!expect_host(layer.native_handle(), request_.url.host))
+                return fail("TLS: out of memory");
+            layer.async_handshake(asio::ssl::stream_base::client, then(&Connection::on_secured));
         } else {
+            stream_.emplace(std::move(socket));
             upgrade();
         }
     }
 
     void on_secured(error_code error) {
         if constexpr (kTls) {
-            if (!error) return upgrade();
-            const long verdict = SSL_get_verify_result(stream_.next_layer().native_handle());
-            if (verdict != X509_V_OK)
-                return fail(std::string("the server's certificate is not trusted: ") +
-                            X509_verify_cert_error_string(verdict));
-            fail("TLS: " + error.message());
+            if (error)
+                return fail(handshake_problem(stream_->next_layer().native_handle(), error));
+            upgrade();
         }
     }
 
     void upgrade() {
-        stream_.read_message_max(request_.max_message_bytes);
-        stream_.set_option(
+        stream_->read_message_max(request_.max_message_bytes);
+        stream_->set_option(
             websocket::stream_base::decorator([this](websocket::request_type& request) {
                 for (const auto& [name, value] : request_.headers) request.set(name, value);
             }));
-        stream_.async_handshake(response_, request_.server.authority(), request_.target,
+        stream_->async_handshake(response_, request_.url.authority(), request_.url.target,
                                 then(&Connection::on_upgraded));
     }
 
@@ -152,20 +139,20 @@ private:
         read();
     }
 
-    void read() { stream_.async_read(input_, then(&Connection::on_read)); }
+    void read() { stream_->async_read(input_, then(&Connection::on_read)); }
 
     void on_read(error_code error) {
         if (error) return fail(ended_by(error));
         const auto bytes = input_.cdata();
         handler_->on_message({static_cast<const char*>(bytes.data()), bytes.size()},
-                             stream_.got_binary());
+                             stream_->got_binary());
         input_.clear();
         if (handler_) read();
     }
 
     void write() {
-        stream_.binary(queue_.front().second);
-        stream_.async_write(asio::buffer(queue_.front().first), then(&Connection::on_written));
+        stream_->binary(queue_.front().second);
+        stream_->async_write(asio::buffer(queue_.front().first), then(&Connection::on_written));
     }
 
     void on_written(error_code error) {
@@ -177,7 +164,7 @@ private:
 
     void say_goodbye() {
         // The pending read sees the server's answer, and ends it.
-        stream_.async_close(websocket::close_code::normal,
+        stream_->async_close(websocket::close_code::normal,
                             [self = this->shared_from_this()](error_code) {});
     }
 
@@ -187,17 +174,20 @@ private:
         const auto handler = std::exchange(handler_, nullptr);
         if (!handler) return;
         reactor_.cancel(deadline_);
-        resolver_.cancel();
-        beast::get_lowest_layer(stream_).close();
+        connector_->cancel();
+        if (stream_) {
+            error_code ignored;
+            beast::get_lowest_layer(*stream_).close(ignored);
+        }
         handler->on_end(std::move(end));
     }
 
     AsioReactor& reactor_;
     const WebSocketRequest request_;
     std::shared_ptr<WebSocketClientHandler> handler_;  // null once ended
-    const std::shared_ptr<asio::ssl::context> tls_;
-    tcp::resolver resolver_;
-    websocket::stream<Stream, false> stream_;
+    std::shared_ptr<TcpConnector> connector_;
+    std::shared_ptr<asio::ssl::context> tls_;
+    std::optional<websocket::stream<Stream, false>> stream_;  // once there is a connection
     websocket::response_type response_;
     beast::flat_buffer input_;
     std::deque<std::pair<std::string, bool>> queue_;  // the first is being written
@@ -208,28 +198,16 @@ private:
 
 }  // namespace
 
-std::string RemoteServer::authority() const {
-    std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
-    if (port != (secure ? 443 : 80)) text += ":" + std::to_string(port);
-    return text;
-}
-
 std::shared_ptr<WebSocketClient> connect_websocket(
     AsioReactor& reactor, WebSocketRequest request,
     std::shared_ptr<WebSocketClientHandler> handler) {
-    if (!request.server.secure) {
-        auto connection = std::make_shared<Connection<PlainStream>>(
-            reactor, std::move(request), std::move(handler), nullptr);
+    const auto begin = [&]<typename Stream>() -> std::shared_ptr<WebSocketClient> {
+        auto connection = std::make_shared<Connection<Stream>>(reactor, std::move(request),
+                                                               std::move(handler));
         connection->start();
         return connection;
-    }
-    auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
-    error_code ignored;  // without authorities no certificate is trusted, which is then told
-    tls->set_default_verify_paths(ignored);
-    auto connection = std::make_shared<Connection<TlsStream>>(reactor, std::move(request),
-                                                              std::move(handler), tls, *tls);
-    connection->start();
-    return connection;
+    };
+    return request.url.secure ? begin.operator()<TlsStream>() : begin.operator()<PlainStream>();
 }
 
 }  // namespace moonwire::transport

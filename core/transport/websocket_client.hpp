@@ -1,31 +1,20 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "core/base/http_url.hpp"
 #include "core/transport/asio_reactor.hpp"
 #include "core/transport/http.hpp"
 
 namespace moonwire::transport {
 
-/// The server that a client means, and whether it must prove who it is.
-struct RemoteServer {
-    bool secure = false;
-    bool verify = true;  // over TLS: the certificate, by the system's authorities, and its name
-    std::string host;    // a name or an address, IPv6 without brackets
-    std::uint16_t port = 0;
-
-    /// As a Host header has it: "[::1]:3000"; without the scheme's own port.
-    std::string authority() const;
-};
-
 struct WebSocketRequest {
-    RemoteServer server;
-    std::string target;  // "/socket.io/?EIO=4&transport=websocket"
-    Headers headers;     // beyond those of the handshake
+    HttpUrl url;          // http or https: wss is WebSocket over the latter
+    Headers headers;      // beyond those of the handshake
+    bool verify = true;   // over TLS: the certificate, by the system's authorities, and its name
     std::size_t max_message_bytes = 64u << 20;
 };
 

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "core/client/json_values.hpp"
+#include "core/client/polling_carrier.hpp"
 #include "core/client/server_url.hpp"
 #include "core/client/websocket_carrier.hpp"
 #include "core/server/commands/script_options.hpp"
@@ -77,7 +78,8 @@ void ClientOptions::add_to(CLI::App& command) {
 
 Result<ClientOptions::Checked> ClientOptions::check() const {
     Checked checked;
-    auto parsed = client::ServerUrl::parse(url);
+    transport::Headers parameters;
+    auto parsed = client::parse_server_url(url, parameters);
     if (!parsed) return parsed.error();
     if (!nsp.starts_with('/') || nsp.find_first_of(",?") != std::string::npos)
         return Error{"\"" + nsp + "\": a namespace begins with / and has no comma or ?"};
@@ -89,7 +91,7 @@ Result<ClientOptions::Checked> ClientOptions::check() const {
     for (const std::string& each : query) {
         auto pair = split(each, '=');
         if (!pair) return Error{"--query takes NAME=VALUE, got \"" + each + "\""};
-        parsed->query.push_back(*std::move(pair));
+        parameters.push_back(*std::move(pair));
     }
     for (const std::string& each : headers) {
         auto pair = split(each, ':');
@@ -100,10 +102,10 @@ Result<ClientOptions::Checked> ClientOptions::check() const {
     }
     if (!path.starts_with('/')) return Error{"--path begins with /, got \"" + path + "\""};
     checked.polling = polling;
-    checked.request.server = parsed->server;
-    checked.request.server.verify = !insecure;
-    checked.request.target =
-        client::engine_target(path, polling ? "polling" : "websocket", parsed->query);
+    checked.request.url = *std::move(parsed);
+    checked.request.url.target =
+        client::engine_target(path, polling ? "polling" : "websocket", parameters);
+    checked.request.verify = !insecure;
     return checked;
 }
 
@@ -114,6 +116,7 @@ Duration ClientOptions::timeout() const {
 
 struct ClientRun::Impl {
     transport::AsioReactor reactor{0};
+    std::optional<transport::HttpClient> http;  // for polling
     sigset_t signals;
     std::mutex mutex;
     std::optional<client::Outcome> outcome;
@@ -128,11 +131,24 @@ ClientRun::ClientRun() : impl_(std::make_unique<Impl>()) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-ClientRun::~ClientRun() { impl_->reactor.stop(); }
+ClientRun::~ClientRun() = default;
 
 Reactor& ClientRun::reactor() { return impl_->reactor; }
 
 client::Connect ClientRun::connector(const ClientOptions::Checked& options) {
+    if (options.polling) {
+        transport::HttpClientOptions http;
+        http.verify = options.request.verify;
+        http.max_body_bytes = options.request.max_message_bytes;
+        impl_->http.emplace(std::move(http), std::vector<Reactor*>{&impl_->reactor});
+        // Without authorities no certificate is trusted, which is then told.
+        (void)impl_->http->open();
+        return [impl = impl_.get(),
+                request = options.request](std::shared_ptr<client::CarrierHandler> handler) {
+            return client::connect_by_polling(impl->reactor, *impl->http, request.url,
+                                              request.headers, std::move(handler));
+        };
+    }
     return [&reactor = impl_->reactor,
             request = options.request](std::shared_ptr<client::CarrierHandler> handler) {
         return client::connect_by_websocket(reactor, request, std::move(handler));
@@ -167,6 +183,7 @@ int ClientRun::wait(Task begin, Task interrupt) {
         pthread_sigmask(SIG_UNBLOCK, &deadly, nullptr);
         if (interrupt) impl_->reactor.post(std::exchange(interrupt, nullptr));
     }
+    if (impl_->http) impl_->http->stop();
     impl_->reactor.stop();
     const client::Outcome& outcome = *impl_->outcome;
     if (!outcome.output.empty()) std::cout << outcome.output << std::endl;
