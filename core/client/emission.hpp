@@ -49,7 +49,7 @@ private:
     TimerId timer_;
 };
 
-/// Why there is no session, in one line: "cannot connect to http://a: Connection refused".
+/// Why there is no session, in one line: "cannot connect to http://a: connection refused".
 std::string describe(const SessionEnd& end, const std::string& server, const std::string& nsp);
 
 }  // namespace moonwire::client

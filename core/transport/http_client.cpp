@@ -1,7 +1,6 @@
 #include "core/transport/http_client.hpp"
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <unordered_map>
 #include <utility>
 
@@ -27,18 +26,6 @@ std::string key_of(const HttpUrl& url) {
 
 /// RFC 9110 section 9.2.2.
 bool may_repeat(std::string_view method) { return method != "POST" && method != "PATCH"; }
-
-/// The commonest in words of our own: scripts may compare them.
-std::string connect_problem(boost::system::error_code error) {
-    namespace asio = boost::asio;
-    if (error == asio::error::connection_refused) return "connection refused";
-    if (error == asio::error::host_not_found || error == asio::error::no_data)
-        return "host not found";
-    if (error == asio::error::host_not_found_try_again) return "the name server does not answer";
-    if (error == asio::error::host_unreachable || error == asio::error::network_unreachable)
-        return "host unreachable";
-    return error.message();
-}
 
 }  // namespace
 

@@ -27,6 +27,16 @@ std::vector<tcp::endpoint> by_turns(const std::vector<tcp::endpoint>& found, std
 
 }  // namespace
 
+std::string connect_problem(boost::system::error_code error) {
+    if (error == asio::error::connection_refused) return "connection refused";
+    if (error == asio::error::host_not_found || error == asio::error::no_data)
+        return "host not found";
+    if (error == asio::error::host_not_found_try_again) return "the name server does not answer";
+    if (error == asio::error::host_unreachable || error == asio::error::network_unreachable)
+        return "host unreachable";
+    return error.message();
+}
+
 TcpConnector::TcpConnector(AsioReactor& reactor, Done done)
     : reactor_(reactor), done_(std::move(done)) {}
 

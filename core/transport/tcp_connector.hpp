@@ -15,6 +15,9 @@
 
 namespace moonwire::transport {
 
+/// Why there is no connection; the commonest in words of our own, which scripts may compare.
+std::string connect_problem(boost::system::error_code error);
+
 /// Opens one TCP connection to a host by name or address.
 ///
 /// Addresses of both families are tried by turns, each a quarter of a second after the one before

@@ -54,9 +54,9 @@ public:
             reactor_, [self = this->shared_from_this()](error_code error,
                                                         std::optional<tcp::socket> socket) {
                 if (socket) self->on_connected(*std::move(socket));
-                else self->fail(error.message());
+                else self->fail(connect_problem(error));
             });
-        connector_->start(request_.url.host, request_.url.port);
+        connector_->start(names_, request_.url.host, request_.url.port);
     }
 
     void send(std::string payload, bool binary) override {
@@ -185,6 +185,7 @@ private:
     AsioReactor& reactor_;
     const WebSocketRequest request_;
     std::shared_ptr<WebSocketClientHandler> handler_;  // null once ended
+    NameLookup names_{reactor_};
     std::shared_ptr<TcpConnector> connector_;
     std::shared_ptr<asio::ssl::context> tls_;
     std::optional<websocket::stream<Stream, false>> stream_;  // once there is a connection
