@@ -15,6 +15,8 @@ public:
     virtual ~Carrier() = default;
     /// A text packet with its type ("4hello"), or a binary message.
     virtual void send(std::string packet, bool binary) = 0;
+    /// The handler's on_settled follows once the server has had time for all that was sent.
+    virtual void settle() = 0;
     /// After what is queued has left; the handler's on_end follows.
     virtual void close() = 0;
 };
@@ -26,6 +28,7 @@ public:
     virtual ~CarrierHandler() = default;
     /// The packet is only valid during the call.
     virtual void on_packet(std::string_view packet, bool binary) = 0;
+    virtual void on_settled() = 0;
     /// Once, last; also when there never was a connection.
     virtual void on_end(transport::ClientEnd end) = 0;
 };

@@ -38,7 +38,9 @@ void Emission::start(const Connect& connect) {
     timer_ = reactor_.after(options_.timeout, [this] {
         conclude({false,
                   {},
-                  connected_ ? "no acknowledgement within " + seconds(options_.timeout)
+                  connected_ ? "no " + std::string(options_.acknowledge ? "acknowledgement"
+                                                                        : "sign of life") +
+                                   " within " + seconds(options_.timeout)
                              : "cannot connect to " + options_.server + ": timed out"});
     });
     session_ = std::make_shared<Session>(reactor_, options_.session, *this);
@@ -50,7 +52,7 @@ void Emission::interrupt() { conclude({false, {}, "interrupted"}); }
 void Emission::on_connected(std::string_view) {
     connected_ = true;
     session_->emit(options_.event, options_.acknowledge);
-    if (!options_.acknowledge) conclude({});
+    if (!options_.acknowledge) session_->settle();
 }
 
 void Emission::on_event(std::string_view, std::string_view) {}
@@ -58,6 +60,8 @@ void Emission::on_event(std::string_view, std::string_view) {}
 void Emission::on_acknowledged(std::string_view arguments) {
     conclude({!is_failure(arguments), std::string(arguments), {}});
 }
+
+void Emission::on_settled() { conclude({}); }
 
 void Emission::conclude(Outcome outcome) {
     if (!outcome_) outcome_ = std::move(outcome);

@@ -80,6 +80,8 @@ void Listening::on_event(std::string_view name, std::string_view arguments) {
 
 void Listening::on_acknowledged(std::string_view) {}
 
+void Listening::on_settled() {}
+
 void Listening::conclude(Outcome outcome) {
     if (outcome_) return;
     outcome_ = std::move(outcome);

@@ -44,6 +44,11 @@ public:
         flush();
     }
 
+    void settle() override {
+        settling_ = true;
+        if (!posting_) reactor_.post([self = shared_from_this()] { self->on_posted(); });
+    }
+
     void close() override {
         if (!handler_ || closing_) return;
         if (!opened_) {
@@ -119,8 +124,14 @@ private:
         request("POST", std::move(body), [self = shared_from_this()](const OutgoingResponse&) {
             self->posting_ = false;
             self->flush();
-            if (self->closing_ && !self->posting_) self->end({"closed", 0, {}});
+            self->on_posted();
         });
+    }
+
+    void on_posted() {
+        if (posting_ || !handler_) return;
+        if (closing_) return end({"closed", 0, {}});
+        if (std::exchange(settling_, false)) handler_->on_settled();
     }
 
     void end(transport::ClientEnd end) {
@@ -139,6 +150,7 @@ private:
     TimerId timer_;
     bool opened_ = false;
     bool posting_ = false;
+    bool settling_ = false;
     bool closing_ = false;
 };
 

@@ -39,6 +39,14 @@ void Session::emit(const OutgoingEvent& event, bool acknowledge) {
     for (const std::string& bytes : event.attachments) carrier_->send(bytes, true);
 }
 
+void Session::settle() {
+    if (connected_ && !end_) carrier_->settle();
+}
+
+void Session::on_settled() {
+    if (!end_) listener_.on_settled();
+}
+
 void Session::leave() {
     if (end_ || !carrier_) return;
     if (connected_)

@@ -36,6 +36,7 @@ public:
     /// `arguments` is a JSON array with bytes in their readable form (json_values.hpp).
     virtual void on_event(std::string_view name, std::string_view arguments) = 0;
     virtual void on_acknowledged(std::string_view arguments) = 0;
+    virtual void on_settled() = 0;
     /// Once, last.
     virtual void on_end(SessionEnd end) = 0;
 };
@@ -64,11 +65,15 @@ public:
     void start(const Connect& connect);
     /// Once connected; `on_acknowledged` tells the answer to the one that asked for it.
     void emit(const OutgoingEvent& event, bool acknowledge);
+    /// The listener's on_settled follows once the server has had time for all that was emitted. To
+    /// leave before may take it back: the Node server drops events that come with the goodbye.
+    void settle();
     /// Leaves the namespace and closes, after all that was emitted. Nothing but on_end follows.
     void leave();
 
     // CarrierHandler
     void on_packet(std::string_view packet, bool binary) override;
+    void on_settled() override;
     void on_end(transport::ClientEnd end) override;
 
 private:

@@ -13,6 +13,7 @@ public:
     void on_message(std::string_view payload, bool binary) override {
         handler_->on_packet(payload, binary);
     }
+    void on_pong() override { handler_->on_settled(); }
     void on_end(transport::ClientEnd end) override { handler_->on_end(std::move(end)); }
 
 private:
@@ -24,6 +25,7 @@ public:
     explicit Outbound(std::shared_ptr<transport::WebSocketClient> socket)
         : socket_(std::move(socket)) {}
     void send(std::string packet, bool binary) override { socket_->send(std::move(packet), binary); }
+    void settle() override { socket_->ping(); }
     void close() override { socket_->close(); }
 
 private:

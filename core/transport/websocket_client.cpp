@@ -65,6 +65,12 @@ public:
         if (queue_.size() == 1 && open_) write();
     }
 
+    void ping() override {
+        if (!handler_ || closing_) return;
+        ping_wanted_ = true;
+        if (queue_.empty() && open_) write_ping();
+    }
+
     void close() override {
         if (!handler_ || std::exchange(closing_, true)) return;
         if (!open_) {
@@ -114,6 +120,13 @@ private:
     }
 
     void upgrade() {
+        stream_->control_callback([this](websocket::frame_type kind, beast::string_view) {
+            // From within a read, which the handler's calls must not be.
+            if (kind == websocket::frame_type::pong)
+                reactor_.post([self = this->shared_from_this()] {
+                    if (self->handler_) self->handler_->on_pong();
+                });
+        });
         stream_->read_message_max(request_.max_message_bytes);
         stream_->set_option(
             websocket::stream_base::decorator([this](websocket::request_type& request) {
@@ -158,8 +171,14 @@ private:
     void on_written(error_code error) {
         if (error) return fail(ended_by(error));
         queue_.pop_front();
-        if (!queue_.empty()) write();
-        else if (closing_) say_goodbye();
+        if (!queue_.empty()) return write();
+        if (ping_wanted_) write_ping();
+        if (closing_) say_goodbye();
+    }
+
+    void write_ping() {
+        ping_wanted_ = false;
+        stream_->async_ping({}, [self = this->shared_from_this()](error_code) {});
     }
 
     void say_goodbye() {
@@ -194,6 +213,7 @@ private:
     std::deque<std::pair<std::string, bool>> queue_;  // the first is being written
     TimerId deadline_;
     bool open_ = false;
+    bool ping_wanted_ = false;
     bool closing_ = false;
 };
 

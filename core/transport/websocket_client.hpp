@@ -33,6 +33,7 @@ public:
     virtual void on_open() = 0;
     /// The payload is only valid during the call.
     virtual void on_message(std::string_view payload, bool binary) = 0;
+    virtual void on_pong() = 0;
     /// Once, last; also when it never opened.
     virtual void on_end(ClientEnd end) = 0;
 };
@@ -44,6 +45,8 @@ class WebSocketClient {
 public:
     virtual ~WebSocketClient() = default;
     virtual void send(std::string payload, bool binary) = 0;
+    /// Asks, behind what was sent before, for a sign of life (RFC 6455 section 5.5.2): on_pong.
+    virtual void ping() = 0;
     /// Sends what is queued, then a closing handshake; on_end follows, at the latest after some
     /// seconds. While it still connects it ends at once.
     virtual void close() = 0;

@@ -18,6 +18,10 @@ struct FakeServer {
         void send(std::string packet, bool binary) override {
             sent.push_back(binary ? "<" + packet + ">" : packet);
         }
+        void settle() override { settling = true; }
+        void settled() {
+            if (const auto handler = handler_) handler->on_settled();
+        }
         void close() override {
             closed = true;
             if (hangs) return;
@@ -41,6 +45,7 @@ struct FakeServer {
 
         std::vector<std::string> sent;
         bool closed = false;
+        bool settling = false;
         bool hangs = false;
 
     private:

@@ -26,6 +26,7 @@ struct Fixture : client::SessionListener {
     void on_acknowledged(std::string_view arguments) override {
         told.push_back("ack " + std::string(arguments));
     }
+    void on_settled() override {}
     void on_end(SessionEnd how) override { end = std::move(how); }
 
     /// Lets a close that was begun come to its end.
