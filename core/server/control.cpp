@@ -168,6 +168,7 @@ std::vector<NamespaceReport> Control::namespaces() const {
         report.generation = scripts.generation;
         report.handlers_failed = scripts.handlers_failed;
         report.memory_bytes = scripts.memory_bytes;
+        report.load_error = scripts.load_error;
         auto members = broker_->sockets().members(scripts.name);
         if (auto own = broker_->sockets().find(scripts.name)) members.push_back(std::move(own));
         report.members = members.size();
@@ -209,7 +210,7 @@ void Control::list_sockets(const ExchangePtr& exchange) {
 }
 
 void Control::reload(const ExchangePtr& exchange) {
-    broker_->reload([exchange](const std::vector<script::LoadError>& errors) {
+    broker_->reload(ReloadCause::asked, [exchange](const std::vector<script::LoadError>& errors) {
         answer_report(exchange, errors, errors.empty() ? 200 : 422);
     });
 }

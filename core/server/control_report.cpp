@@ -27,6 +27,8 @@ void value(Writer& out, const std::vector<std::string>& list) {
     out.EndArray();
 }
 
+void value(Writer& out, const script::LoadError& error);
+
 template <typename Value>
 void member(Writer& out, const char* name, const Value& what) {
     out.Key(name);
@@ -44,6 +46,7 @@ void value(Writer& out, const NamespaceReport& nsp) {
     member(out, "events_out", nsp.events_out);
     member(out, "handlers_failed", nsp.handlers_failed);
     member(out, "memory_bytes", nsp.memory_bytes);
+    if (nsp.load_error) member(out, "load_error", *nsp.load_error);
     out.EndObject();
 }
 
@@ -135,11 +138,7 @@ std::string span(double seconds) {
 
 std::string lines_of(const std::vector<script::LoadError>& errors) {
     std::string text;
-    for (const script::LoadError& error : errors) {
-        text += error.file;
-        if (error.line > 0) text += ":" + std::to_string(error.line);
-        text += ": " + error.message + "\n";
-    }
+    for (const script::LoadError& error : errors) text += error.text() + "\n";
     return text;
 }
 

@@ -18,6 +18,7 @@ struct NamespaceReport {
     std::uint64_t sockets = 0, rooms = 0, events_in = 0, events_out = 0;
     std::uint64_t handlers_failed = 0;
     std::uint64_t memory_bytes = 0;
+    std::optional<script::LoadError> load_error{};  // of the newest code, if it did not take over
 };
 
 struct StatusReport {

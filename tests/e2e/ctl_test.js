@@ -38,7 +38,7 @@ function report(broker, ...args) {
 describe("moonwire ctl", () => {
   let broker;
   const clients = new Clients();
-  before(async () => { broker = await Broker.start({ scripts: SCRIPTS, settings: { "server.threads": 2 } }); });
+  before(async () => { broker = await Broker.start({ scripts: SCRIPTS, settings: { "server.threads": 2, "limits.handler_ms": 10000 } }); });
   after(() => broker.stop());
   afterEach(async () => {
     clients.closeAll();
@@ -164,7 +164,8 @@ describe("moonwire ctl reload", () => {
     assert.match(bad.stdout, /tenant\.lua:4: .*nosuch/);
     assert.strictEqual(bad.stdout.trim().split("\n").length, 2);
     assert.strictEqual(await client.emitWithAck("version"), 2);
-    const { errors } = report(broker, "status");
+    const { errors, namespaces } = report(broker, "status");
+    assert.deepStrictEqual(namespaces.map((nsp) => nsp.load_error && nsp.load_error.line), [5, 4]);
     assert.deepStrictEqual(errors.map((error) => error.line).sort(), [4, 5]);
     assert.match(ctl(broker, "status").stdout, /\nnot loaded:\n.*:\d+: /);
     const json = moonwire(["ctl", "--json", "--socket", socketOf(broker), "reload"]);
@@ -175,7 +176,7 @@ describe("moonwire ctl reload", () => {
     assert.strictEqual(ctl(broker, "reload").status, 0);
     assert.deepStrictEqual(report(broker, "status").errors, []);
     clients.closeAll();
-    await broker.stop({ expected: /script/ });
+    await broker.stop({ expected: /not loaded/ });
   });
 });
 
