@@ -1,5 +1,7 @@
 #include "core/script/watchdog.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <lua.hpp>
@@ -12,6 +14,15 @@ namespace {
 
 constexpr std::chrono::milliseconds kInterval{10};  // between two looks
 constexpr int kIdleLooks = 100;                     // in a row before it sleeps
+
+/// What the thread has used of its processors; a thread that runs Lua is there.
+Duration processor_time(pthread_t thread) {
+    clockid_t clock{};
+    timespec used{};
+    if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return Duration::zero();
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
 
 std::int64_t ticks(TimePoint time) noexcept { return time.time_since_epoch().count(); }
 
@@ -27,7 +38,8 @@ RunGuard::~RunGuard() {
 
 void RunGuard::begin(TimePoint now, Duration budget) noexcept {
     if (!watchdog_ || budget == Duration::zero()) return;
-    budget_ = budget;
+    budget_.store(budget.count(), std::memory_order_relaxed);
+    thread_.store(pthread_self(), std::memory_order_relaxed);
     deadline_.store(ticks(now + budget));
     if (watchdog_->asleep_.load()) watchdog_->wake();
 }
@@ -52,7 +64,8 @@ void RunGuard::stop(lua_State* state, lua_Debug* activation) {
         lua_getinfo(state, "Sl", activation);
         if (activation->currentline > 0 && *activation->source == '@') break;
     }
-    const auto budget = std::chrono::duration_cast<std::chrono::milliseconds>(guard.budget_);
+    const auto budget = std::chrono::duration_cast<std::chrono::milliseconds>(
+        Duration(guard.budget_.load(std::memory_order_relaxed)));
     lua_pushfstring(state, "%s:%d: stopped after %d ms without waiting", activation->short_src,
                     activation->currentline, static_cast<int>(budget.count()));
     lua_error(state);
@@ -87,6 +100,19 @@ void Watchdog::wake() noexcept {
     woken_.notify_one();
 }
 
+bool Watchdog::is_overdue(RunGuard& guard, std::int64_t deadline, std::int64_t now) {
+    const Duration used = processor_time(guard.thread_.load(std::memory_order_relaxed));
+    if (guard.seen_ != deadline) {
+        guard.seen_ = deadline;
+        guard.used_before_ = used;
+    }
+    if (now < deadline) return false;
+    // What it used before the first look, and since the last, is not known.
+    const Duration budget(guard.budget_.load(std::memory_order_relaxed));
+    return used - guard.used_before_ + 2 * kInterval >= budget ||
+           now - deadline >= 9 * budget.count();
+}
+
 bool Watchdog::look_round() {
     std::lock_guard lock(mutex_);
     const std::int64_t now = ticks(Clock::now());
@@ -94,7 +120,7 @@ bool Watchdog::look_round() {
     for (RunGuard* guard : guards_) {
         const std::int64_t deadline = guard->deadline_.load();
         any |= deadline != 0;
-        if (deadline == 0 || deadline > now) continue;
+        if (deadline == 0 || !is_overdue(*guard, deadline, now)) continue;
         std::lock_guard hook(guard->mutex_);
         guard->armed_.store(true);
         // Again at every look: a hook that was being set while the state took one off may be lost.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -21,7 +23,8 @@ class Watchdog;
 /// instruction, so that no pcall can swallow it. C functions that work for long look at
 /// lua_gethookmask now and then.
 ///
-/// `begin` and `end` are the thread's that runs the state. They cost two ordered stores; the hook
+/// A budget is time on a processor: where that can be told, who only waited for one goes on (at
+/// most ten times as long). `begin` and `end` are the thread's that runs the state. They cost two ordered stores; the hook
 /// costs nothing before it is armed. With the JIT on nothing would stop a compiled loop, so such a
 /// state has no guard.
 class RunGuard {
@@ -43,12 +46,16 @@ private:
 
     lua_State* const state_;
     Watchdog* const watchdog_;
-    Duration budget_{};
+    std::atomic<std::int64_t> budget_{0};  // these two belong to the run that deadline_ tells of
+    std::atomic<pthread_t> thread_{};
     std::atomic<std::int64_t> deadline_{0};  // Clock's ticks; 0: nothing runs
     std::atomic<bool> armed_{false};
     bool fired_ = false;   // the running thread's: the hook has raised
     std::mutex mutex_;     // of the hook: held to set it and to take it off
     bool hooked_ = false;  // under it
+    // The watchdog's own: the run that it saw last, and what its thread had used by then.
+    std::int64_t seen_ = 0;
+    Duration used_before_{};
 };
 
 /// A thread that looks at all guards a hundred times a second while anything runs, and sleeps
@@ -69,6 +76,7 @@ private:
     void run();
     /// Stops what is overdue; whether anything runs at all.
     bool look_round();
+    static bool is_overdue(RunGuard& guard, std::int64_t deadline, std::int64_t now);
 
     std::mutex mutex_;  // of the list
     std::vector<RunGuard*> guards_;
