@@ -15,6 +15,7 @@ namespace {
 
 std::atomic<Level> current_level{Level::info};
 std::atomic<Format> current_format{Format::text};
+thread_local Listener* current_listener = nullptr;
 
 constexpr const char* kNames[] = {"debug", "info", "warn", "error", "off"};
 
@@ -88,10 +89,14 @@ void configure(Level level, Format format) {
 Level level() { return current_level.load(std::memory_order_relaxed); }
 
 bool enabled(Level level) {
-    return level >= current_level.load(std::memory_order_relaxed);
+    return current_listener || level >= current_level.load(std::memory_order_relaxed);
 }
 
+Listener::Listener() { current_listener = this; }
+Listener::~Listener() { current_listener = nullptr; }
+
 void write(Level level, std::string_view message, const Field* fields, std::size_t count) {
+    if (current_listener) return current_listener->on_line(level, message, fields, count);
     if (!enabled(level)) return;
     const bool json = current_format.load(std::memory_order_relaxed) == Format::json;
     const std::string line = json ? json_line(level, message, fields, count)

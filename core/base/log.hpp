@@ -39,6 +39,19 @@ void configure(Level level, Format format);
 Level level();
 bool enabled(Level level);
 
+/// While it lives, what its thread logs comes here instead of to standard error, whatever the level:
+/// for tests that read the log. One at a time a thread; destroyed on the thread that made it.
+class Listener {
+public:
+    Listener();
+    virtual ~Listener();
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    /// The views are only valid during the call. Must not log.
+    virtual void on_line(Level level, std::string_view message, const Field* fields,
+                         std::size_t count) = 0;
+};
+
 /// `fields` come out as name=value in text and as members in JSON lines.
 void write(Level level, std::string_view message, const Field* fields, std::size_t count);
 

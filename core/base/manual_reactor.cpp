@@ -2,11 +2,10 @@
 
 namespace moonwire {
 
-void ManualReactor::settle() {
-    while (!posted_.empty() || !turn_end_.empty()) {
-        std::vector<Task> batch = std::exchange(posted_.empty() ? turn_end_ : posted_, {});
-        for (Task& task : batch) task();
-    }
+bool ManualReactor::turn() {
+    std::vector<Task> batch = std::exchange(posted_.empty() ? turn_end_ : posted_, {});
+    for (Task& task : batch) task();
+    return !batch.empty();
 }
 
 void ManualReactor::advance(Duration by) {

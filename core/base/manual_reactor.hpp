@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "core/base/reactor.hpp"
@@ -26,10 +28,20 @@ public:
     }
     bool cancel(TimerId id) override { return timers_.cancel(id); }
 
+    /// Runs what is posted now, or if nothing is, the turn-end work. False if there was neither.
+    bool turn();
     /// Runs posted and turn-end work until none is left; the clock stands still.
-    void settle();
+    void settle() {
+        while (turn()) {
+        }
+    }
     /// Moves the clock on, firing every timer on its way in order.
     void advance(Duration by);
+    /// Fires the timers that are due now, not those that they arm.
+    void run_due() { timers_.run_due(now_); }
+    /// Moves the clock on to this moment, if it is later; fires nothing.
+    void skip_to(TimePoint moment) { now_ = std::max(now_, moment); }
+    std::optional<TimePoint> next_timer() const { return timers_.next(); }
     std::size_t pending_timers() const noexcept { return timers_.size(); }
 
 private:

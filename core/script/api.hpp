@@ -49,6 +49,10 @@ int find_member(lua_State* state, const char* type);
 /// Seconds at `index` as a duration; raises unless finite and not negative.
 Duration check_seconds(lua_State* state, int index);
 
+struct Served;
+/// Pushes what `ask` returns: the values, or nil, why, and the code of a fail(). Protected.
+int push_served(lua_State* state, const Served& served);
+
 /// "file:line" of the Lua code that called the running C function, or of the one `level` calls up.
 std::string caller_position(lua_State* state, int level = 1);
 

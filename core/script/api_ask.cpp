@@ -13,6 +13,8 @@ std::shared_ptr<NamespaceVm> find_vm(const NamespaceVm& owner, std::string_view 
     return nsp ? std::dynamic_pointer_cast<NamespaceVm>(nsp->handler()) : nullptr;
 }
 
+}  // namespace
+
 int push_served(lua_State* state, const Served& served) {
     if (served.ok) {
         const auto& values = served.values;
@@ -28,6 +30,8 @@ int push_served(lua_State* state, const Served& served) {
     push_string(state, served.code);
     return 3;
 }
+
+namespace {
 
 /// What the function called by the name at `name` returns for the values behind it, or nil, why,
 /// and the code of a fail().

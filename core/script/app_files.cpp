@@ -14,9 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_script(const fs::path& path) {
+enum class Kind { script, test };
+
+bool is_kind(Kind kind, const fs::path& path) {
     const std::string name = path.filename().string();
-    return name.ends_with(".lua") && !name.ends_with("_test.lua") && !name.starts_with('.');
+    return name.ends_with(".lua") && !name.starts_with('.') &&
+           name.ends_with("_test.lua") == (kind == Kind::test);
 }
 
 bool is_skipped_folder(const fs::path& path) {
@@ -32,17 +35,18 @@ bool is_inside(const fs::path& canonical_root, const fs::path& path) {
                .first == canonical_root.end();
 }
 
-/// Relative paths of the scripts below `folder`. Links to folders are not followed: inside the root
+/// Relative paths of the files of a kind below `folder`. Links to folders are not followed: inside the root
 /// they would lead to the same files again, or round in a circle.
-void collect(const fs::path& root, const fs::path& folder, std::vector<fs::path>& found) {
+void collect(Kind kind, const fs::path& root, const fs::path& folder,
+             std::vector<fs::path>& found) {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
         const bool link = entry.is_symlink(error);
         if (entry.is_directory(error)) {
-            if (!link && !is_skipped_folder(entry.path())) collect(root, entry.path(), found);
+            if (!link && !is_skipped_folder(entry.path())) collect(kind, root, entry.path(), found);
         } else if (link && !is_inside(root, entry.path())) {
             continue;
-        } else if (entry.is_regular_file(error) && is_script(entry.path())) {
+        } else if (entry.is_regular_file(error) && is_kind(kind, entry.path())) {
             found.push_back(entry.path().lexically_relative(root));
         }
     }
@@ -64,36 +68,48 @@ std::string module_name(const fs::path& relative) {
     return name;
 }
 
+using Files = std::vector<std::pair<fs::path, ScriptFile>>;
+
+/// Reads the app's files of a kind, in path order; nothing if its folder can't be read.
+std::optional<Files> read_files(Kind kind, const App& app, std::vector<LoadError>& errors) {
+    Files files;
+    std::error_code error;
+    const fs::path root = fs::canonical(app.folder, error);
+    if (error || !fs::is_directory(root, error)) {
+        errors.push_back({app.folder.string(), 0, "the app's folder can't be read"});
+        return std::nullopt;
+    }
+    std::vector<fs::path> paths;
+    collect(kind, root, root, paths);
+    std::sort(paths.begin(), paths.end());
+    for (fs::path& relative : paths) {
+        ScriptFile file;
+        file.path = app.name + "/" + relative.generic_string();
+        if (auto source = read_file(root / relative)) {
+            file.source = *std::move(source);
+            files.emplace_back(std::move(relative), std::move(file));
+        } else {
+            errors.push_back({file.path, 0, "can't be read"});
+        }
+    }
+    return files;
+}
+
 class Finder {
 public:
     void add(const App& app) {
-        std::error_code error;
-        const fs::path root = fs::canonical(app.folder, error);
-        if (error || !fs::is_directory(root, error)) {
-            found_.errors.push_back({app.folder.string(), 0, "the app's folder can't be read"});
-            return;
-        }
-        std::vector<fs::path> paths;
-        collect(root, root, paths);
-        std::sort(paths.begin(), paths.end());
+        auto files = read_files(Kind::script, app, found_.errors);
+        if (!files) return;
         auto sources = std::make_shared<AppSources>();
         sources->app = app;
-        for (const fs::path& relative : paths) add_file(sources, root, relative);
+        for (auto& [relative, file] : *files) add_file(sources, relative, std::move(file));
         found_.apps.push_back(std::move(sources));
     }
     FoundScripts take() { return std::move(found_); }
 
 private:
-    void add_file(const std::shared_ptr<AppSources>& sources, const fs::path& root,
-                  const fs::path& relative) {
-        ScriptFile file;
-        file.path = sources->app.name + "/" + relative.generic_string();
-        auto source = read_file(root / relative);
-        if (!source) {
-            found_.errors.push_back({file.path, 0, "can't be read"});
-            return;
-        }
-        file.source = *std::move(source);
+    void add_file(const std::shared_ptr<AppSources>& sources, const fs::path& relative,
+                  ScriptFile file) {
         const NamespaceLiteral literal = find_namespace(file.source);
         if (!literal.error.empty()) {
             found_.errors.push_back({file.path, literal.line, literal.error});
@@ -148,6 +164,13 @@ FoundScripts find_scripts(const std::vector<App>& apps) {
     Finder finder;
     for (const App& app : apps) finder.add(app);
     return finder.take();
+}
+
+std::vector<ScriptFile> find_tests(const App& app, std::vector<LoadError>& errors) {
+    std::vector<ScriptFile> tests;
+    if (auto files = read_files(Kind::test, app, errors))
+        for (auto& [relative, file] : *files) tests.push_back(std::move(file));
+    return tests;
 }
 
 }  // namespace moonwire::script

@@ -67,4 +67,7 @@ struct FoundScripts {
 /// folders are skipped, and so are symbolic links to folders or out of the app's folder.
 FoundScripts find_scripts(const std::vector<App>& apps);
 
+/// Reads the `*_test.lua` below the app's folder, in path order; skips as find_scripts does.
+std::vector<ScriptFile> find_tests(const App& app, std::vector<LoadError>& errors);
+
 }  // namespace moonwire::script

@@ -67,12 +67,13 @@ struct Host::Impl final : Directory {
         : options(std::move(options)),
           server(server),
           reactors(std::move(reactors)),
+          own_watchdog(this->options.limits.watchdog ? nullptr : std::make_unique<Watchdog>()),
           apps(this->options.apps) {}
 
     VmLimits limits_of(const std::string& name) {
         const auto own = options.namespaces.find(name);
         VmLimits limits = own == options.namespaces.end() ? options.limits : own->second.limits;
-        limits.watchdog = &watchdog;
+        limits.watchdog = options.limits.watchdog ? options.limits.watchdog : own_watchdog.get();
         return limits;
     }
     Reactor& home_of(const std::string& name) {
@@ -165,7 +166,7 @@ struct Host::Impl final : Directory {
     const HostOptions options;
     socketio::Server& server;
     const std::vector<Reactor*> reactors;
-    Watchdog watchdog;
+    const std::unique_ptr<Watchdog> own_watchdog;  // null: the options brought one
     std::mutex reloading;  // one at a time
     std::vector<App> apps;  // under it
     const std::shared_ptr<Catalogue> catalogue = std::make_shared<Catalogue>();
@@ -185,8 +186,9 @@ Host::~Host() = default;
 
 std::vector<LoadError> Host::load() {
     std::lock_guard one_at_a_time(impl_->reloading);
+    const auto& given = impl_->options.sources;
     for (const NamespaceSources& sources :
-         impl_->catalogue->compare(find_scripts(impl_->apps)).changed)
+         impl_->catalogue->compare(given ? *given : find_scripts(impl_->apps)).changed)
         impl_->add(sources, false);
     return impl_->catalogue->errors();
 }
@@ -284,6 +286,8 @@ std::vector<ScriptStats> Host::stats() const {
     }
     return all;
 }
+
+std::shared_ptr<NamespaceVm> Host::find(std::string_view nsp) const { return impl_->find(nsp); }
 
 void Host::stop() {
     if (impl_->stopped.exchange(true)) return;

@@ -30,6 +30,9 @@ struct App {
     std::shared_ptr<const std::function<std::optional<std::string>(std::string_view)>> setting;
 };
 
+struct FoundScripts;
+class NamespaceVm;
+
 /// What the operator has set for one namespace, or for all without settings of their own.
 struct NamespaceOptions {
     VmLimits limits;  // the watchdog is the host's to fill in
@@ -38,8 +41,10 @@ struct NamespaceOptions {
 
 struct HostOptions {
     std::vector<App> apps;
+    /// What `load` takes instead of reading the apps' files; null: it reads them.
+    std::shared_ptr<const FoundScripts> sources;
     HttpClient* http = nullptr;  // outlives the host; null: http.request says that there is none
-    VmLimits limits;            // of namespaces without settings of their own
+    VmLimits limits;  // of namespaces without settings of their own; the watchdog for all, or null
     std::map<std::string, NamespaceOptions, std::less<>> namespaces;  // by name or family
 };
 
@@ -124,6 +129,9 @@ public:
     void ask_request_hooks(RouteRequest request, Function<void(RequestDecision)> decide);
 
     std::vector<ScriptStats> stats() const;
+
+    /// The scripts of a namespace or of a family's pattern; null if there are none. Any thread.
+    std::shared_ptr<NamespaceVm> find(std::string_view nsp) const;
 
     /// Ends timers and coroutines; waits for nothing. Before the reactors stop.
     void stop();

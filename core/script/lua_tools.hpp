@@ -24,6 +24,9 @@ enum ApiKey : int {
     kHandshakesKey,  // socket -> its handshake table, both weak
     kRoomChainsKey,  // room -> `ns:to(room)` of the namespace, weak: chains are immutable
     kPreludeKey,     // the functions of prelude.hpp
+    kTestBenchKey,   // of `moonwire test`, as a light userdata
+    kTestClientMetatableKey,
+    kTestReplyMetatableKey,
 };
 
 inline void push_string(lua_State* state, std::string_view text) {

@@ -96,6 +96,9 @@ public:
     /// Ends everything and closes the Lua state.
     void shut();
 
+    /// Null once shut. Home reactor.
+    Runtime* runtime() const noexcept { return runtime_.get(); }
+
     // socketio::NamespaceHandler
     void on_connecting(const socketio::SocketPtr& socket, std::string_view auth_json,
                        socketio::ConnectDecision decide) override;

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     add_emit_command(cli, exit_code);
     add_listen_command(cli, exit_code);
     add_new_command(cli, exit_code);
+    add_test_command(cli, exit_code);
     add_types_command(cli, exit_code);
     CLI11_PARSE(cli, argc, argv);
     return exit_code;

@@ -14,6 +14,7 @@ void add_ctl_command(CLI::App& cli, int& exit_code);
 void add_emit_command(CLI::App& cli, int& exit_code);
 void add_listen_command(CLI::App& cli, int& exit_code);
 void add_new_command(CLI::App& cli, int& exit_code);
+void add_test_command(CLI::App& cli, int& exit_code);
 void add_types_command(CLI::App& cli, int& exit_code);
 
 }  // namespace moonwire::server
