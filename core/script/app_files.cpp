@@ -60,14 +60,6 @@ std::optional<std::string> read_file(const fs::path& path) {
     return text;
 }
 
-/// "lib/geo.lua" -> "lib.geo"
-std::string module_name(const fs::path& relative) {
-    std::string name = relative.generic_string();
-    name.erase(name.size() - std::string_view(".lua").size());
-    std::replace(name.begin(), name.end(), '/', '.');
-    return name;
-}
-
 using Files = std::vector<std::pair<fs::path, ScriptFile>>;
 
 /// Reads the app's files of a kind, in path order; nothing if its folder can't be read.
@@ -158,6 +150,13 @@ bool is_same_code(const NamespaceSources& before, const NamespaceSources& now) {
         if ((then == nullptr) != (there == nullptr) || (then && *then != *there)) return false;
     }
     return true;
+}
+
+std::string module_name(const fs::path& relative) {
+    std::string name = relative.generic_string();
+    name.erase(name.size() - std::string_view(".lua").size());
+    std::replace(name.begin(), name.end(), '/', '.');
+    return name;
 }
 
 FoundScripts find_scripts(const std::vector<App>& apps) {

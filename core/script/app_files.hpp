@@ -16,6 +16,7 @@ namespace moonwire::script {
 struct ScriptFile {
     std::string path;  // app name and path below its folder: "orders/lib/geo.lua"
     std::string source;
+    std::string bytecode = {};  // what Vm::compile made of it, for who loads it often; or empty
 
     bool operator==(const ScriptFile&) const = default;
 };
@@ -66,6 +67,9 @@ struct FoundScripts {
 /// Reads every `*.lua` below the apps' folders, in path order; `*_test.lua`, `public` and hidden
 /// folders are skipped, and so are symbolic links to folders or out of the app's folder.
 FoundScripts find_scripts(const std::vector<App>& apps);
+
+/// What `require` calls a file, given its path below the app's folder: "lib/geo.lua" -> "lib.geo".
+std::string module_name(const std::filesystem::path& relative);
 
 /// Reads the `*_test.lua` below the app's folder, in path order; skips as find_scripts does.
 std::vector<ScriptFile> find_tests(const App& app, std::vector<LoadError>& errors);

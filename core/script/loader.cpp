@@ -66,9 +66,10 @@ std::string chain_of(const std::vector<std::string>& requiring, const std::strin
 /// Runs a module's file; leaves its value, or the error. Returns lua_pcall's status.
 int run_module(lua_State* state, Generation& generation, const std::string& name,
                const ScriptFile& file) {
-    const std::string chunk = "@" + file.path;
-    int status =
-        luaL_loadbufferx(state, file.source.data(), file.source.size(), chunk.c_str(), "t");
+    const bool compiled = !file.bytecode.empty();
+    const std::string& text = compiled ? file.bytecode : file.source;
+    int status = luaL_loadbufferx(state, text.data(), text.size(), ("@" + file.path).c_str(),
+                                  compiled ? "b" : "t");
     if (status != 0) return status;
     lua_getfenv(state, lua_upvalueindex(1));
     lua_setfenv(state, -2);
@@ -118,8 +119,9 @@ int lua_require(lua_State* state) {
 
 Result<void> run_file(Runtime& runtime, Generation& generation, const ScriptFile& file,
                       int environment) {
-    if (auto compiled = runtime.load(file.source, file.path, environment); !compiled)
-        return compiled;
+    auto loaded = file.bytecode.empty() ? runtime.load(file.source, file.path, environment)
+                                        : runtime.load_compiled(file.bytecode, environment);
+    if (!loaded) return loaded;
     generation.file = &file;
     generation.file_named_namespace = false;
     runtime.begin_loading();

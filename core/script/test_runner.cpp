@@ -4,6 +4,7 @@
 
 #include "core/script/app_files.hpp"
 #include "core/script/test_bench.hpp"
+#include "core/script/vm.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -21,6 +22,33 @@ App with_settings(const App& app, const std::shared_ptr<TestSettings>& settings)
     return changed;
 }
 
+/// Compiles every script, since each test loads them all. What does not compile says why when it
+/// is loaded.
+void compile(FoundScripts& found) {
+    Vm vm(0);
+    const auto compile_file = [&](ScriptFile& file) {
+        if (auto bytecode = vm.compile(file.source, file.path)) file.bytecode = *std::move(bytecode);
+    };
+    for (auto& app : found.apps) {
+        auto compiled = std::make_shared<AppSources>(*app);
+        for (auto& [name, module] : compiled->modules) compile_file(module);
+        for (auto& [name, sources] : found.namespaces)
+            if (sources.app == app) sources.app = compiled;
+        app = std::move(compiled);
+    }
+    for (auto& [name, sources] : found.namespaces)
+        for (ScriptFile& file : sources.files) compile_file(file);
+}
+
+/// Test files may require each other, for what they share.
+std::shared_ptr<const AppSources> with_tests(const AppSources& app,
+                                             const std::vector<ScriptFile>& tests) {
+    auto all = std::make_shared<AppSources>(app);
+    for (const ScriptFile& file : tests)
+        all->modules.emplace(module_name(file.path.substr(app.app.name.size() + 1)), file);
+    return all;
+}
+
 class Runner {
 public:
     Runner(const TestOptions& options, const std::function<void(const TestResult&)>& on_result)
@@ -33,11 +61,12 @@ public:
         const std::vector<ScriptFile> files = find_tests(app, report_.errors);
         if (files.empty()) return;
         auto found = std::make_shared<FoundScripts>(find_scripts({app}));
+        compile(*found);
         bench.world.host = options_.host;
         bench.world.host.apps = {app};
         bench.world.host.sources = found;
         if (!scripts_load(bench.world.host)) return;
-        bench.app = found->apps.front();
+        bench.app = with_tests(*found->apps.front(), files);
         bench.memory_bytes = options_.host.namespace_memory_bytes;
         bench.test_time = options_.test_time;
         bench.world.server = options_.server;

@@ -50,6 +50,8 @@ Error take_error(lua_State* state) {
     return error;
 }
 
+std::string chunk_name(const std::string& path) { return path.starts_with('@') ? path : "@" + path; }
+
 int on_panic(lua_State* state) {
     const char* text = lua_tostring(state, -1);
     log::error("Lua raised an error outside of a protected call", {{"error", text ? text : "?"}});
@@ -166,14 +168,38 @@ Result<void> Vm::push_environment() {
 }
 
 Result<void> Vm::load(std::string_view source, const std::string& path, int environment_index) {
+    return load_chunk(source, chunk_name(path).c_str(), "t", environment_index);
+}
+
+Result<void> Vm::load_compiled(std::string_view bytecode, int environment_index) {
+    return load_chunk(bytecode, "", "b", environment_index);  // it knows its name
+}
+
+Result<void> Vm::load_chunk(std::string_view chunk, const char* name, const char* mode,
+                            int environment_index) {
     if (environment_index < 0) environment_index += lua_gettop(state_) + 1;
     if (auto ready = collect_after_refusal(); !ready) return ready;
-    const std::string name = !path.empty() && path[0] == '@' ? path : "@" + path;
-    if (luaL_loadbufferx(state_, source.data(), source.size(), name.c_str(), "t") != 0)
+    if (luaL_loadbufferx(state_, chunk.data(), chunk.size(), name, mode) != 0)
         return take_error(state_);
     lua_pushvalue(state_, environment_index);
     lua_setfenv(state_, -2);
     return {};
+}
+
+Result<std::string> Vm::compile(std::string_view source, const std::string& path) {
+    if (luaL_loadbufferx(state_, source.data(), source.size(), chunk_name(path).c_str(), "t") != 0)
+        return take_error(state_);
+    std::string bytecode;
+    const auto append = [](lua_State*, const void* part, std::size_t size, void* out) {
+        static_cast<std::string*>(out)->append(static_cast<const char*>(part), size);
+        return 0;
+    };
+    auto dumped = protect(state_, 1, [&](lua_State* state) {
+        lua_dump(state, append, &bytecode);
+        return 0;
+    });
+    if (!dumped) return dumped.error();
+    return bytecode;
 }
 
 Result<void> Vm::call(int arguments, int results, Duration budget) {
