@@ -162,7 +162,7 @@ int lua_ask(lua_State* state) {
     std::string function(check_text(state, 2));
     auto arguments = check_payload(state, "", 3, lua_gettop(state));
     const auto served = std::make_shared<std::optional<Served>>();
-    vm->serve(std::move(function), std::move(arguments),
+    vm->serve({std::move(function), std::move(arguments), nullptr},
               {[served](Served given) { *served = std::move(given); }, Served{}});
     const bool answered = world.wait([&] { return served->has_value(); }, kTestPatience);
     bench.check_time(state);
