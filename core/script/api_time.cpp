@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "core/base/clock.hpp"
 #include "core/base/ids.hpp"
 #include "core/script/api.hpp"
@@ -98,6 +100,38 @@ int lua_now(lua_State* state) {
     return 1;
 }
 
+/// `os.time()` and `os.date(format)` go by the same clock; the upvalue is Lua's own function.
+int lua_os_time(lua_State* state) {
+    if (lua_isnoneornil(state, 1)) {
+        lua_pushnumber(state, std::floor(wall_time(state)));
+        return 1;
+    }
+    lua_settop(state, 1);
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    lua_call(state, 1, 1);
+    return 1;
+}
+
+int lua_os_date(lua_State* state) {
+    lua_settop(state, 2);
+    if (lua_isnil(state, 2)) {
+        lua_pushnumber(state, std::floor(wall_time(state)));
+        lua_replace(state, 2);
+    }
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    lua_call(state, 2, 1);
+    return 1;
+}
+
+/// Puts `function` in the place of the one in the table on top, as its upvalue.
+void wrap(lua_State* state, const char* name, lua_CFunction function) {
+    lua_getfield(state, -1, name);
+    lua_pushcclosure(state, function, 1);
+    lua_setfield(state, -2, name);
+}
+
 int lua_iso_time(lua_State* state) {
     // Years 0 to 9999, as the format has it.
     constexpr double kFirst = -62167219200.0, kLast = 253402300799.999;
@@ -129,6 +163,10 @@ void install_time(lua_State* state) {
     install_functions(state, 1, functions);
     push_prelude(state, Prelude::gather);
     lua_setfield(state, 1, "gather");
+    lua_getfield(state, 1, "os");
+    wrap(state, "time", lua_os_time);
+    wrap(state, "date", lua_os_date);
+    lua_pop(state, 1);
 }
 
 }  // namespace moonwire::script
