@@ -8,8 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/engineio/session.hpp"
-#include "core/socketio/packet.hpp"
+#include "core/socketio/server.hpp"
 
 namespace moonwire::script {
 
