@@ -56,7 +56,7 @@ void push_outgoing(lua_State* state, const OutgoingRequest& request) {
 
 TestBench::TestBench(Options options)
     : options_(std::move(options)),
-      runtime_(options_.memory_bytes, nullptr),
+      runtime_(options_.limits, nullptr),
       wall_start_(options_.world.wall_start) {}
 
 TestBench::~TestBench() {
@@ -66,7 +66,7 @@ TestBench::~TestBench() {
 
 Result<void> TestBench::open() {
     lua_State* state = runtime_.state();
-    generation_ = std::make_shared<Generation>(runtime_, 1, "", options_.app);
+    generation_ = std::make_shared<Generation>(runtime_, 1, NamespaceSources{"", options_.app, {}});
     if (auto pushed = runtime_.push_environment(); !pushed) return pushed;
     auto opened = Vm::protect(state, 1, [&](lua_State* L) {
         lua_pushlightuserdata(L, this);
@@ -96,7 +96,7 @@ Result<void> TestBench::open() {
     if (!opened) return opened.error();
     // The prelude's globals are its own: it gets the tests' environment as a table to fill.
     if (auto pushed = runtime_.push_environment(); !pushed) return pushed;
-    if (auto compiled = runtime_.load(test_prelude(), "@[moonwire]", -1); !compiled)
+    if (auto compiled = runtime_.load(test_prelude(), "=[moonwire]", -1); !compiled)
         return compiled;
     lua_remove(state, -2);
     auto pushed = Vm::protect(state, 0, [&](lua_State* L) {
@@ -120,18 +120,16 @@ Result<void> TestBench::open() {
 std::optional<LoadError> TestBench::load(const ScriptFile& file) {
     lua_State* state = runtime_.state();
     if (auto opened = open(); !opened) return LoadError{file.path, 0, opened.error().message};
-    deadline_ = Clock::now() + options_.test_time;
     environment_.push(state);
     const int environment = lua_gettop(state);
     auto ran = runtime_.load(file.source, file.path, environment);
     if (ran) {
         runtime_.begin_loading();
-        ran = runtime_.call(0, 0);
+        ran = runtime_.call(0, 0, options_.test_time);
         runtime_.end_loading();
     }
     lua_settop(state, environment - 1);
-    deadline_ = TimePoint::max();
-    if (!ran) return load_error({"", options_.app, {file}}, file.path, ran.error().message);
+    if (!ran) return load_error(NamespaceSources{"", options_.app, {file}}, file.path, ran.error().message);
     read_cases();
     return std::nullopt;
 }
@@ -182,7 +180,7 @@ std::optional<std::string> TestBench::run(std::size_t index) {
     lua_remove(state, -2);
     lua_pushinteger(state, static_cast<lua_Integer>(index) + 1);
     std::optional<std::string> failure;
-    if (auto ran = runtime_.call(1, 1); !ran) {
+    if (auto ran = runtime_.call(1, 1, options_.test_time); !ran) {
         failure = ran.error().message;
     } else {
         if (lua_isstring(state, -1)) failure = std::string(text_at(state, -1));

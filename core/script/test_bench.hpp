@@ -28,7 +28,7 @@ public:
         TestWorld::Options world;
         std::shared_ptr<const AppSources> app;
         std::shared_ptr<TestSettings> settings;  // what the app's `setting` asks first
-        std::size_t memory_bytes = 256u << 20;   // of the Lua state
+        VmLimits limits;  // of the Lua state; the watchdog stops tests that run too long
         std::chrono::milliseconds test_time{10'000};  // real time of a test
     };
     struct Case {

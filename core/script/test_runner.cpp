@@ -5,9 +5,13 @@
 #include "core/script/app_files.hpp"
 #include "core/script/test_bench.hpp"
 #include "core/script/vm.hpp"
+#include "core/script/watchdog.hpp"
 
 namespace moonwire::script {
 namespace {
+
+/// How long a handler may run without waiting, of real time.
+constexpr std::chrono::seconds kHandlerTime{1};
 
 /// The app with settings that the running test may override.
 App with_settings(const App& app, const std::shared_ptr<TestSettings>& settings) {
@@ -63,11 +67,13 @@ public:
         auto found = std::make_shared<FoundScripts>(find_scripts({app}));
         compile(*found);
         bench.world.host = options_.host;
+        bound(bench.world.host.limits);
+        for (auto& [name, own] : bench.world.host.namespaces) bound(own.limits);
         bench.world.host.apps = {app};
         bench.world.host.sources = found;
         if (!scripts_load(bench.world.host)) return;
         bench.app = with_tests(*found->apps.front(), files);
-        bench.memory_bytes = options_.host.namespace_memory_bytes;
+        bench.limits = bench.world.host.limits;
         bench.test_time = options_.test_time;
         bench.world.server = options_.server;
         // The simulated clients speak the default parser's language.
@@ -80,6 +86,15 @@ public:
     TestReport take() { return std::move(report_); }
 
 private:
+    /// What must be stopped can't be compiled; and a machine that is busy with other things must not
+    /// fail a test whose handlers are quick.
+    void bound(VmLimits& limits) {
+        limits.jit = false;
+        limits.watchdog = &watchdog_;
+        limits.handler = std::min<Duration>(kHandlerTime, options_.test_time);
+        limits.load = options_.test_time;
+    }
+
     bool scripts_load(const HostOptions& host) {
         TestWorld::Options options;
         options.host = host;
@@ -125,6 +140,7 @@ private:
     const TestOptions& options_;
     const std::function<void(const TestResult&)>& on_result_;
     TestReport report_;
+    Watchdog watchdog_;  // one for all worlds: it has a thread
 };
 
 /// Text for XML 1.0, which has no way to say most control characters.

@@ -50,7 +50,9 @@ Error take_error(lua_State* state) {
     return error;
 }
 
-std::string chunk_name(const std::string& path) { return path.starts_with('@') ? path : "@" + path; }
+std::string chunk_name(const std::string& path) {
+    return path.starts_with('@') || path.starts_with('=') ? path : "@" + path;
+}
 
 int on_panic(lua_State* state) {
     const char* text = lua_tostring(state, -1);

@@ -46,7 +46,7 @@ public:
     Result<void> push_environment();
 
     /// Leaves on the stack the chunk compiled from text (never bytecode) with the environment at
-    /// `environment_index`. `path` is how errors and tracebacks name it (an "@" in front is fine).
+    /// `environment_index`. `path` is how errors and tracebacks name it (an "@" in front is fine, "=" for what is no file).
     /// The error is LuaJIT's "file:line: message".
     Result<void> load(std::string_view source, const std::string& path, int environment_index);
     /// The same for what `compile` made of it, which is some ten times faster. Bytecode of any other

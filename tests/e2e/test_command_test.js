@@ -122,6 +122,24 @@ describe("moonwire test", () => {
     assert.strictEqual(scripts.status, 1);
   });
 
+  it("ends endless loops in tests and in handlers", () => {
+    const result = run({
+      "shop/main.lua": HANDLERS,
+      "shop/main_test.lua": `it("loops", function() while true do end end)
+it("loops in a pcall", function() while true do pcall(function() while true do end end) end end)
+it("asks a loop", function() connect("/t"):call("loop") end)
+it("goes on", function() expect(connect("/t"):call("double", 1)).to_equal(2) end)
+`,
+      "shop/top_test.lua": "while true do end",
+    }, "--seconds", "0.5", "--verbose");
+    assert.match(result.stdout, /FAILED loops \(.*\n {2}shop\/main_test\.lua:1: stopped after/);
+    assert.match(result.stdout, /FAILED loops in a pcall/);
+    assert.match(result.stdout, /FAILED asks a loop(.|\n)*shop\/main\.lua:3/);
+    assert.match(result.stdout, /^ok goes on/m);
+    assert.match(result.stdout, /^FAILED shop\/top_test\.lua:1: stopped after/m);
+    assert.match(result.stdout, /^1 passed, 4 failed$/m);
+  });
+
   it("writes JUnit's XML", () => {
     const { xml, status } = run({
       "shop/main.lua": HANDLERS, "shop/main_test.lua": PASSING + FAILING, "shop/x_test.lua": "error('<&>')",

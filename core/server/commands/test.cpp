@@ -46,9 +46,7 @@ int test(const TestCommand& command) {
 
     script::TestOptions options;
     options.host.apps = configuration->apps;
-    options.host.namespace_memory_bytes = settings.namespace_memory_bytes;
-    options.host.coroutines_per_namespace = settings.coroutines;
-    options.host.timers_per_namespace = settings.timers;
+    options.host.limits = settings.script_limits;
     options.server = settings.socketio;
     options.aliases.assign(settings.aliases.begin(), settings.aliases.end());
     options.filter = command.filter;
