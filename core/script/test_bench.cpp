@@ -1,5 +1,6 @@
 #include "core/script/test_bench.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -15,6 +16,9 @@ namespace {
 /// What modules that tests `require` may use of the handlers' API; the rest needs a broker.
 constexpr std::string_view kKept[] = {"require", "json", "null",    "bytes", "is_bytes",
                                       "fail",    "env",  "setting", "uuid",  "log"};
+
+/// What an after_each may use when the test has used up its time.
+constexpr std::chrono::milliseconds kLeastBudget{100};
 
 /// The names in the table at `index`.
 std::set<std::string> names_in(lua_State* state, int index) {
@@ -170,26 +174,51 @@ Result<bool> TestBench::matches(std::string_view text, std::string_view pattern)
     return found;
 }
 
+void TestBench::push_tool(const char* name) {
+    lua_State* state = runtime_.state();
+    prelude_.push(state);
+    lua_getfield(state, -1, name);  // it is there since `open`: nothing is allocated
+    lua_remove(state, -2);
+}
+
 std::optional<std::string> TestBench::run(std::size_t index) {
     lua_State* state = runtime_.state();
+    const int base = lua_gettop(state);
     ++serial_;
     in_test_ = true;
     deadline_ = Clock::now() + options_.test_time;
-    prelude_.push(state);
-    lua_getfield(state, -1, "run");  // both are there since `open`: nothing is allocated
-    lua_remove(state, -2);
-    lua_pushinteger(state, static_cast<lua_Integer>(index) + 1);
     std::optional<std::string> failure;
-    if (auto ran = runtime_.call(1, 1, options_.test_time); !ran) {
-        failure = ran.error().message;
-    } else {
-        if (lua_isstring(state, -1)) failure = std::string(text_at(state, -1));
-        lua_pop(state, 1);
+    const auto call = [&](int arguments, int results, Duration budget) {
+        auto ran = runtime_.call(arguments, results, budget);
+        if (!ran && !failure) failure = ran.error().message;
+        return ran.has_value();
+    };
+    push_tool("begin");
+    lua_pushinteger(state, static_cast<lua_Integer>(index) + 1);
+    if (call(1, 2, options_.test_time)) {
+        const int last = static_cast<int>(lua_objlen(state, base + 1));
+        const int until_failure = static_cast<int>(lua_tointeger(state, base + 2));
+        for (int i = 1; i <= last; ++i) {
+            if (failure && i <= until_failure) continue;
+            lua_rawgeti(state, base + 1, i);
+            call(0, 0, std::max<Duration>(deadline_ - Clock::now(), kLeastBudget));
+        }
     }
     for (std::string& complaint : complaints_) {
         if (failure) *failure += "\n" + complaint;
         else failure = std::move(complaint);
     }
+    push_tool("finish");
+    const auto pushed = Vm::protect(state, 0, [&](lua_State* L) {
+        if (failure) push_string(L, *failure);
+        else lua_pushnil(L);
+        return 1;
+    });
+    if (pushed && call(1, 1, options_.test_time)) {
+        if (lua_isstring(state, -1)) failure = std::string(text_at(state, -1));
+        else failure.reset();
+    }
+    lua_settop(state, base);
     end_test();
     return failure;
 }
@@ -234,8 +263,8 @@ TestWorld& TestBench::world(lua_State* state) {
 void TestBench::check_time(lua_State* state) const {
     if (Clock::now() < deadline_) return;
     luaL_where(state, 1);
-    lua_pushfstring(state, "the test took longer than %d seconds",
-                    static_cast<int>(options_.test_time.count() / 1000));
+    lua_pushfstring(state, "the test took longer than %d ms",
+                    static_cast<int>(options_.test_time.count()));
     lua_concat(state, 2);
     lua_error(state);
 }

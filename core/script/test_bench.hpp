@@ -83,6 +83,8 @@ public:
 private:
     Result<void> open();
     void read_cases();
+    /// Leaves a function of the prelude's.
+    void push_tool(const char* name);
     void answer_question(TestSession& session, const TestSocketPtr& socket, socketio::AckId id,
                          const TestSocket::Event& event);
     Result<IncomingResponse> answer_http(const OutgoingRequest& request);
@@ -110,7 +112,8 @@ void install_test_world(lua_State* state);
 void push_test_tools(lua_State* state);
 
 /// The API's part in Lua (describe, it, expect): a chunk that gets the environment to fill and the
-/// tools, and returns {tests = {{name, where, skipped}…}, run = function(number)}.
+/// tools, and returns `tests`, a list of {name, where, skipped}; `begin(number)`: a test's functions
+/// in order, and how many of them run only while none has failed; `finish(failure)`: what is wrong.
 std::string_view test_prelude();
 
 /// How long a simulated wait lasts where the test does not say.

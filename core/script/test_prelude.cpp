@@ -249,10 +249,12 @@ end
 
 -- Running.
 
---- The error with the part of its traceback that is the scripts'.
-local function describe_error(problem, traceback)
-  local text, frames = tostring(problem), {}
-  for frame in (traceback or ""):gmatch("\n\t([^\n]*)") do
+--- A failure with the part of its traceback that is the scripts'.
+local function shorten(failure)
+  local text, traceback = failure:match("^(.-)\nstack traceback:(.*)$")
+  if not text then return failure end
+  local frames = {}
+  for frame in traceback:gmatch("\n\t([^\n]*)") do
     if not frame:find("^%[C%]") and not frame:find("^%[moonwire%]") then
       frames[#frames + 1] = "\n    " .. frame
     end
@@ -261,14 +263,10 @@ local function describe_error(problem, traceback)
   return text .. "\n  stack traceback:" .. table.concat(frames)
 end
 
-local function attempt(fn)
-  local ok, failure = xpcall(fn, describe_error)
-  if not ok then return failure or "an error without a value" end
-end
-
 --- What the log says against the test.
-local function check_logs(failure)
-  local problems = { failure }
+local function finish(failure)
+  running = false
+  local problems = { failure and shorten(failure) }
   for _, line in ipairs(env.logs()) do
     if line.level == "error" then
       local expected = false
@@ -291,33 +289,21 @@ local function check_logs(failure)
   return #problems > 0 and table.concat(problems, "\n") or nil
 end
 
-local function hooks_of(test)
-  local before, after, at = {}, {}, test.suite
+--- A test's functions in order, and how many of them run only as long as none has failed.
+local function begin(number)
+  local steps, after, at = { tests[number].body }, {}, tests[number].suite
   while at do
-    for i = #at.before, 1, -1 do table.insert(before, 1, at.before[i]) end
-    for _, fn in ipairs(at.after) do table.insert(after, fn) end
+    for i = #at.before, 1, -1 do table.insert(steps, 1, at.before[i]) end
+    for _, fn in ipairs(at.after) do after[#after + 1] = fn end
     at = at.outer
   end
-  return before, after
-end
-
-local function run(number)
-  local test = tests[number]
-  local before, after = hooks_of(test)
+  local count = #steps
+  for _, fn in ipairs(after) do steps[#steps + 1] = fn end
   expected_logs, running = {}, true
-  local failure
-  for _, fn in ipairs(before) do failure = failure or attempt(fn) end
-  failure = failure or attempt(test.body)
-  for _, fn in ipairs(after) do
-    local problem = attempt(fn)
-    failure = failure or problem
-  end
-  failure = check_logs(failure)
-  running = false
-  return failure
+  return steps, count
 end
 
-return { tests = tests, run = run }
+return { tests = tests, begin = begin, finish = finish }
 )lua";
 
 }  // namespace
