@@ -28,6 +28,7 @@ HostOptions TestWorld::host_options() {
 
 std::vector<LoadError> TestWorld::load() {
     auto errors = host_.load();
+    logged_.clear();  // what the host says of it is no test's business
     for (const auto& [name, target] : options_.aliases)
         if (auto added = server_.add_alias(name, target); !added)
             errors.push_back({"moonwire.toml", 0, added.error().message});
