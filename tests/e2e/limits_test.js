@@ -7,7 +7,7 @@ const { describe, it, before, after } = require("node:test");
 const { Broker } = require("./lib/broker");
 const { Clients } = require("./lib/clients");
 
-const SECONDS = Number(process.env.MOONWIRE_LIMITS_SECONDS || 2);  // of each bomb
+const SECONDS = Number(process.env.MOONWIRE_LIMITS_SECONDS || 1);  // of each bomb
 
 const bad = `
 local ns = namespace "/bad"
