@@ -98,9 +98,9 @@ std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
     if (loaded.error) return std::move(loaded.error);
     if (auto migrated = migrate(*runtime_, *loaded.generation, generation_->number()); !migrated) {
         loaded.generation->retire();
-        std::string message = migrated.error().message;
-        message.resize(std::min(message.find("\nstack traceback:"), message.size()));
-        return LoadError{first, 0, "on_reload: " + message};
+        LoadError error = load_error(sources, first, migrated.error().message);
+        error.message = "on_reload: " + error.message;
+        return error;
     }
     generation_->retire();
     generation_ = std::move(loaded.generation);

@@ -132,7 +132,7 @@ ns:on("get", function() return ns.state end)
     const std::string head = "local ns = namespace '/t'\n" + std::string(get);
     CHECK(test.reload(head + "ns:on_reload(function(s, from) s.from = from end)\n"
                              "ns:on_reload(function(s) s.v = nil error('bad') end)") ==
-          Lines{"app/main.lua:0: on_reload: app/main.lua:4: bad"});
+          Lines{"app/main.lua:4: on_reload: bad"});
     CHECK(test.host->stats().at(0).generation == 1);
     CHECK(test.reload(head + "ns:on_reload(function(s, from) s.from = from sleep(1) end)")
               .at(0)

@@ -139,7 +139,7 @@ TEST_CASE("a load that never ends is an error with its line, at the start and at
     CHECK(other.ask(client, R"(["e"])") == "[1]");
     CHECK(other.reload("local ns = namespace '/t'\nns:on_reload(function()\nwhile true do end end)")
               .at(0)
-              .find("stopped after 400 ms") != std::string::npos);
+              .find(":3: on_reload: stopped after 400 ms") != std::string::npos);
     CHECK(other.ask(client, R"(["e"])") == "[1]");
 }
 
