@@ -15,9 +15,9 @@ using namespace moonwire::script;
 namespace {
 
 /// Kills whatever runs from outside, as a watchdog does: arms a hook again and again until `done`.
-class Watchdog {
+class HookingThread {
 public:
-    explicit Watchdog(lua_State* state)
+    explicit HookingThread(lua_State* state)
         : thread_([this, state] {
               std::this_thread::sleep_for(std::chrono::milliseconds(50));
               while (!done_) {
@@ -28,7 +28,7 @@ public:
               }
           }),
           state_(state) {}
-    ~Watchdog() {
+    ~HookingThread() {
         done_ = true;
         thread_.join();
         lua_sethook(state_, nullptr, 0, 0);
@@ -217,7 +217,7 @@ TEST_CASE("a watchdog's hook stops what it must") {
         Sandbox box;
         std::string error;
         {
-            Watchdog watchdog(box.vm.state());
+            HookingThread watchdog(box.vm.state());
             error = box.eval(loop);
         }
         CHECK(error.starts_with("error: "));
