@@ -12,15 +12,15 @@ namespace {
 constexpr std::size_t kMaxTold = 1000;  // events whose names scripts make up are not all told
 
 /// Logs it, unless that was done for this event already.
-void tell(Generation& generation, std::string_view event, const char* what, std::string problem,
+void tell(Generation& generation, std::string_view event, const char* what, const std::string& problem,
           const std::string& position) {
     if (generation.told.size() >= kMaxTold) return;
     if (!generation.told.emplace(std::string(what) + std::string(event)).second) return;
-    log::warn(what, {{"namespace", generation.nsp()},
-                     {"event", event},
-                     {"problem", problem},
-                     {"at", position},
-                     {"generation", generation.number()}});
+    const std::string text = std::string(what) + ": " + problem;
+    log::error(text, {{"namespace", generation.nsp()},
+                      {"event", event},
+                      {"at", position},
+                      {"generation", generation.number()}});
 }
 
 /// How `count` values from `first` differ from the schemas, if they do.
@@ -58,7 +58,7 @@ void check_emitted(lua_State* state, Generation& generation, int index) {
     if (!signature.declared) return;
     if (auto problem =
             problem_of(state, signature.arguments, index + 1, lua_gettop(state) - index))
-        tell(generation, event, "an event is not sent as declared", *std::move(problem),
+        tell(generation, event, "an event is not sent as declared", *problem,
              position);
 }
 
@@ -67,7 +67,7 @@ void check_returned(lua_State* state, Generation& generation, std::string_view e
     const auto found = generation.events.find(event);
     if (found == generation.events.end() || !found->second.signature.returns) return;
     if (auto problem = problem_of(state, {found->second.signature.returns}, first, count))
-        tell(generation, event, "a handler does not return what is declared", *std::move(problem),
+        tell(generation, event, "a handler does not return what is declared", *problem,
              found->second.position);
 }
 
@@ -76,7 +76,7 @@ void check_reply(lua_State* state, Generation& generation, std::string_view even
     if (found == generation.declarations.end() || !found->second.signature.returns) return;
     if (auto problem = problem_of(state, {found->second.signature.returns},
                                   lua_gettop(state) - count + 1, count))
-        tell(generation, event, "a client does not answer as declared", *std::move(problem),
+        tell(generation, event, "a client does not answer as declared", *problem,
              found->second.position);
 }
 

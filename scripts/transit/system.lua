@@ -65,7 +65,9 @@ local function figures(name, fields)
   return schema.optional(schema.named(name, schema.object(fields)))
 end
 local report = schema.named("Health", schema.object {
-  status = schema.string { description = "of the broker healthy or degraded; a service's own words" },
+  status = schema.optional(schema.string {
+    description = "of the broker healthy or degraded; a service's own words; missing in a question",
+  }),
   uptime_seconds = schema.optional(some),
   connections = schema.optional(schema.object { total = count, namespaces = schema.map(count) }),
   messages = schema.optional(schema.object { received = count, sent = count, refused = count }),

@@ -47,6 +47,9 @@ int test(const TestCommand& command) {
     script::TestOptions options;
     options.host.apps = configuration->apps;
     options.host.limits = settings.script_limits;
+    options.host.limits.check_emits = true;
+    for (const auto& [name, own] : settings.namespaces)
+        options.host.namespaces[name].limits = own.limits(options.host.limits);
     options.server = settings.socketio;
     options.aliases.assign(settings.aliases.begin(), settings.aliases.end());
     options.filter = command.filter;
