@@ -1,0 +1,313 @@
+"use strict";
+// Every example of scripts/README.md runs, and does what its comments and the text beside it say. An
+// example has its scenario in SCENARIOS, under its section's heading, in their order.
+
+const assert = require("node:assert");
+const fs = require("node:fs");
+const http = require("node:http");
+const path = require("node:path");
+const { describe, it } = require("node:test");
+const { execFile, spawn } = require("node:child_process");
+const { promisify } = require("node:util");
+const { Broker, BINARY, ROOT, scriptsFolder } = require("./lib/broker");
+const { Clients } = require("./lib/clients");
+const { luaFile, readExamples, shown } = require("./lib/examples");
+const { event, until, within, DEADLINE_MS } = require("./lib/wait");
+
+const DOCUMENT = path.join(ROOT, "scripts/README.md");
+const PYTHON = path.join(ROOT, "build/venv/bin/python");
+const EXAMPLES = readExamples(DOCUMENT);
+const execute = promisify(execFile);
+
+/// Runs a command of the binary to its end, beside the other scenarios: {status, stdout, stderr}.
+async function moonwire(...args) {
+  try {
+    return { status: 0, ...(await execute(BINARY, args, { timeout: DEADLINE_MS })) };
+  } catch (error) {
+    if (typeof error.code !== "number") throw error;
+    return { status: error.code, stdout: error.stdout, stderr: error.stderr };
+  }
+}
+
+/// A broker and its clients for one scenario.
+class Stage {
+  clients = new Clients();
+
+  constructor(broker) {
+    this.broker = broker;
+  }
+
+  open(nsp = "/shop", options = {}) {
+    return this.clients.open(this.broker, nsp, { auth: { token: "t" }, ...options });
+  }
+
+  /// What the example's handler returns.
+  async run(...args) {
+    const socket = await this.open();
+    return ask(socket, "run", ...args);
+  }
+
+  /// {status, body, headers} of an HTTP request; `body` is decoded if it is JSON.
+  async request(method, where, json) {
+    const response = await fetch(this.broker.url + where, {
+      method, body: json && JSON.stringify(json), headers: json && { "content-type": "application/json" },
+    });
+    const text = await response.text();
+    const isJson = /json/.test(response.headers.get("content-type"));
+    return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
+  }
+}
+
+const ask = (socket, name, ...args) => within(socket.emitWithAck(name, ...args), `answer to ${name}`);
+/// All values of an acknowledgement.
+const askAll = (socket, name, ...args) =>
+  within(new Promise((resolve) => socket.emit(name, ...args, (...values) => resolve(values))), `answer to ${name}`);
+
+/// Notes every event of these clients: heard("hello") is a list of [client's name, …arguments].
+function listen(sockets) {
+  const all = [];
+  for (const [name, socket] of Object.entries(sockets))
+    socket.onAny((event, ...args) => all.push([event, name, ...args.filter((arg) => typeof arg !== "function")]));
+  return (event) => all.filter(([name]) => name === event).map(([, ...rest]) => rest);
+}
+
+/// Runs Lua as it is served: `moonwire check` finds no error in it, and a broker's log has none.
+/// `options` are luaFile's, and
+/// - `example`: changes the block's text first, where it can't be run as it is read;
+/// - `files`: {path: Lua or other text} beside it; `path`: its own (its first line may say it);
+/// - `settings`, `env`: the broker's.
+function served(options, play) {
+  return async (block) => {
+    const named = /^-- (\S+\.lua)$/m.exec(block.text)?.[1];
+    const text = options.example ? options.example(block.text) : block.text;
+    const files = { [options.path ?? named ?? "shop/example.lua"]: luaFile({ ...block, text }, options), ...options.files };
+    const sets = Object.entries(options.settings ?? {}).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const folder = scriptsFolder(files);
+    try {
+      const { status, stdout } = await moonwire("check", folder, ...sets);
+      assert.strictEqual(status, 0, stdout);
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+    const broker = await Broker.start({
+      scripts: files, settings: options.settings, env: { TZ: "UTC", ...options.env },
+    });
+    const stage = new Stage(broker);
+    try {
+      await play(stage, block);
+    } catch (error) {
+      error.message += `\nlog:\n${broker.stderr}`;
+      throw error;
+    } finally {
+      stage.clients.closeAll();
+      await broker.stop();
+    }
+  };
+}
+
+const ORDERS = EXAMPLES.find((each) => each.section === "Types" && each.language === "lua");
+/// The app of section Types, which announces what is ordered, and what `moonwire types` writes of it.
+const typed = (format, file, play) => served({
+  path: "shop/orders.lua",
+  example: () => ORDERS.text.replace("return { number", 'ns:emit("ordered", order) return { number'),
+  settings: { "scripts.check_emits": true },
+}, async (stage, block) => {
+  const folder = scriptsFolder({});
+  try {
+    const made = await moonwire(
+      "types", path.join(stage.broker.folder, "shop"), "--format", format, "--output", path.join(folder, file));
+    assert.deepStrictEqual(made, { status: 0, stdout: "", stderr: "" });
+    await play(stage, block, folder);
+    assert.deepStrictEqual(stage.broker.lines("warn"), []);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+const HANDLERS = EXAMPLES.find((each) => each.section === "Handlers");
+
+const SCENARIOS = {
+  "A script": [
+    served({
+      files: {
+        "shop/lib/prices.lua": "return { cup = 2 }",
+        "shop/more.lua": 'namespace("/shop"):on("price", function(_, item) return require("lib.prices")[item] end)',
+      },
+    }, async (stage) => {
+      assert.strictEqual(await ask(await stage.open(), "price", "cup"), 2);
+    }),
+  ],
+
+  "Handlers": [
+    served({
+      files: {
+        "ops/main.lua": `namespace("/ops"):on("ask", function()
+          namespace_of("/shop"):server_emit("restock", "moon", 3)
+          return ask("/shop", "count", "moon")
+        end)`,
+      },
+      settings: { "log.level": "debug" },
+    }, async (stage) => {
+      const refused = stage.clients.make(stage.broker, "/shop");
+      const [error] = await event(refused, "connect_error");
+      assert.strictEqual(error.message, "no token");
+      assert.strictEqual(error.data.code, "unauthorized");
+
+      const a = await stage.open(), b = await stage.open();
+      assert.deepStrictEqual(await ask(a, "buy", { item: "cup" }), { ok: true });
+      const soldOut = { code: "sold_out", message: "no moons left", data: { item: "moon" } };
+      assert.deepStrictEqual(await ask(a, "buy", { item: "moon" }), { error: soldOut });
+      const told = event(a, "error");
+      a.emit("buy", { item: "moon" });
+      assert.deepStrictEqual(await told, [soldOut]);
+      const invalid = await ask(a, "buy", {});
+      assert.strictEqual(invalid.error.code, "invalid");
+      assert.match(invalid.error.message, /^item: /);
+
+      assert.strictEqual(await ask(a, "add", 2, 3), 5);
+      assert.strictEqual((await ask(a, "add", 2, "3")).error.code, "invalid");
+      let answered = false;
+      a.emit("quiet", () => (answered = true));
+      const forbidden = { error: { code: "forbidden", message: "not for you" } };
+      assert.deepStrictEqual(await ask(a, "admin"), forbidden);
+      assert.strictEqual(await ask(a, "add", 1, 1), 2);  // comes after what "quiet" would have been answered
+      assert.strictEqual(answered, false);
+      await stage.broker.logged(/ debug .*\bin quiet/);
+
+      assert.strictEqual(await ask(await stage.open("/ops"), "ask"), 3);
+      const left = event(b, "left"), { id } = a;
+      a.disconnect();
+      assert.deepStrictEqual(await left, [id]);
+      await stage.broker.logged(new RegExp(` info .*bye ${id} client namespace disconnect`));
+    }),
+  ],
+
+  "Sending": [
+    served({
+      // The second question to /ops stays without an answer; not for two seconds here.
+      example: (text) => text.replace('namespace_of("/ops"):timeout(2)', 'local late, too_late = namespace_of("/ops"):timeout(0.05)'),
+      before: 'ns:on_connect(function(socket) socket:join(socket.handshake.auth.room or "muted") end)',
+      handler: true,
+      returns: `{ answer = answer, why = why, replies = replies, n = n, late = late, too_late = too_late,
+                  moved = ns:to("room-2"):count() }`,
+      files: {
+        "ops/main.lua": `local ns, asked = namespace "/ops", 0
+          ns:on_connect(function(socket) socket:join("staff") end)
+          ns:serve("status", function() asked = asked + 1 if asked == 2 then sleep(1) end return "open" end)`,
+      },
+    }, async (stage) => {
+      const inRoom = { auth: { room: "room-1" } };
+      const a = await stage.open("/shop", inRoom), b = await stage.open("/shop", inRoom);
+      const muted = await stage.open(), staff = await stage.open("/ops");
+      const heard = listen({ a, b, muted, staff });
+      a.on("confirm?", (number, answer) => answer(number * 2));
+      a.on("poll", (answer) => answer("a"));
+      b.on("poll", (answer) => answer("b"));
+      const { replies, ...rest } = await ask(a, "run");
+      assert.deepStrictEqual(rest, { answer: 14, n: 2, too_late: "timeout", moved: 2 });
+      assert.deepStrictEqual(replies.flat().sort(), ["a", "b"]);
+      await until(() => heard("tick").length === 1 && heard("alarm").length === 1, "tick and alarm");
+      await until(() => heard("news").length === 7, "all news");
+      assert.deepStrictEqual(heard("hello"), [["a", { id: a.id }]]);
+      assert.deepStrictEqual(heard("joined").sort(), [["b", a.id], ["muted", a.id]]);
+      assert.deepStrictEqual(heard("typing"), [["b"]]);
+      assert.deepStrictEqual(heard("alarm"), [["staff"]]);
+      assert.deepStrictEqual(heard("news").sort(), [
+        ["a", "for a room"], ["a", "for all"], ["a", "not for them"],
+        ["b", "for a room"], ["b", "for all"], ["b", "not for them"], ["muted", "for all"]]);
+      const [[, time]] = heard("tick");
+      assert.ok(time > 1.7e9, time);
+      for (const { id } of [a, b]) await stage.broker.logged(new RegExp(` info .*\\b${id}\\b`));
+    }),
+  ],
+
+  "Relay": [
+    served({
+      before: `ns:use(function(socket) socket.data.user = { type = socket.handshake.auth.type } end)
+               ns:on_connect(function(socket) socket:join("order:7") end)`,
+    }, async (stage) => {
+      const driver = await stage.open("/shop", { auth: { type: "driver" } });
+      const rider = await stage.open("/shop", { auth: { type: "rider" } });
+      const heard = listen({ driver, rider });
+      const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => ask(driver, "typing", i)));
+      assert.deepStrictEqual(answers.slice(0, 5), Array(5).fill(undefined));
+      assert.ok(answers.some((answer) => answer?.error.code === "rate_limited"), JSON.stringify(answers));
+      const at = { orderId: 7, lat: 13.5, lng: 1 };
+      assert.strictEqual(await ask(driver, "vehicle:position_update", at), undefined);
+      assert.strictEqual((await ask(driver, "vehicle:position_update", { ...at, lat: "x" })).error.code, "invalid");
+      assert.strictEqual((await ask(rider, "vehicle:position_update", at)).error.code, "forbidden");
+      await until(() => heard("moved").length, "the position");
+      assert.deepStrictEqual(heard("moved"), [["rider", at]]);
+      assert.ok(heard("typing").every(([who]) => who === "rider"));
+    }),
+    served({
+      before: 'ns:on_connect(function(socket) socket:join("hall") end)',
+    }, async (stage) => {
+      const a = await stage.open(), b = await stage.open();
+      const noted = event(b, "noted");
+      assert.strictEqual(await ask(a, "note", "hall", { b: [1.5], a: null }), undefined);
+      assert.deepStrictEqual(await noted, [{ b: [1.5], a: null }]);
+      await stage.broker.logged(/ info .*noted .*bytes.*21/);
+    }),
+  ],
+
+  "Clients that come back": [
+    served({
+      before: "ns:use(function(socket) socket.data.name = socket.handshake.auth.name end)",
+      settings: { "recovery.enabled": true, "recovery.max_disconnection_seconds": 3 },
+    }, async (stage) => {
+      const stays = await stage.open();
+      const ann = stage.clients.make(stage.broker, "/shop", { auth: { name: "ann" } });
+      const heard = listen({ ann, stays });
+      await until(() => heard("welcome").length === 1, "welcome");
+      const bob = await stage.open("/shop", { auth: { name: "bob" }, reconnection: false });
+      const { id } = ann;
+      ann.io.engine.close();
+      await event(ann, "connect");
+      assert.deepStrictEqual([ann.recovered, ann.id], [true, id]);
+      bob.io.engine.close();
+      await until(() => heard("left").length === 2, "bob is gone");
+      assert.deepStrictEqual(heard("left").map(([who, name]) => [who, name]).sort(), [["ann", "bob"], ["stays", "bob"]]);
+      assert.strictEqual(heard("welcome").length, 1);
+    }),
+  ],
+
+  "Values": [
+    served({
+      example: shown,
+      before: `local seen = {}
+        local function show(...)
+          local texts = {}
+          for i = 1, select("#", ...) do
+            local value = select(i, ...)
+            texts[i] = value == nil and "nil" or type(value) == "string" and value or json.encode(value)
+          end
+          table.insert(seen, texts)
+        end`,
+      handler: true,
+      returns: `{ seen, null and true, null == json.decode("null"), json.encode(json.decode("[]")), #bytes("ab"),
+        is_bytes(bytes("")), is_bytes(""), pcall(json.encode, 0 / 0), pcall(json.encode, { 1, x = 2 }) }`,
+    }, async (stage) => {
+      const [seen, ...rest] = await stage.run();
+      const [nothing, array, binary, object, [decoded, why]] = seen;
+      assert.deepStrictEqual([nothing, array, binary, object], [["null"], ["[]"], ["\u0001\u0002"], ['{"a":1}']]);
+      assert.strictEqual(decoded, "nil");
+      assert.ok(why);
+      assert.deepStrictEqual(rest.slice(0, 7), [true, true, "[]", 2, true, false, false]);
+    }),
+  ],
+};
+
+describe("scripts/README.md", { concurrency: 4 }, () => {
+  it("has a scenario for each example, and no other", () => {
+    const counts = {};
+    for (const { section } of EXAMPLES) counts[section] = (counts[section] ?? 0) + 1;
+    const scenarios = Object.fromEntries(Object.entries(SCENARIOS).map(([name, list]) => [name, list.length]));
+    assert.deepStrictEqual(scenarios, counts, "scenarios (actual) and examples (expected) by section");
+  });
+
+  for (const block of EXAMPLES) {
+    const scenario = SCENARIOS[block.section]?.[block.number - 1];
+    if (scenario) it(`${block.section} ${block.number} (${block.language})`, (t) => scenario(block, t));
+  }
+});
