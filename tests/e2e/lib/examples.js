@@ -2,6 +2,7 @@
 // The examples of a document, and what makes a program of one.
 
 const fs = require("node:fs");
+const path = require("node:path");
 
 /// Every fenced block: {section, number (in its section, from 1), language, text, line}.
 function readExamples(file) {
@@ -25,6 +26,19 @@ function readExamples(file) {
   });
   if (open) throw new Error(`${file}: the block from line ${open.line} on has no end`);
   return blocks;
+}
+
+/// The links of a document that lead nowhere: files that are not there, headings that no one has.
+function brokenLinks(file) {
+  const prose = (name) => fs.readFileSync(name, "utf8").replace(/^```[^]*?^```/gm, "");
+  const anchors = (name) => [...prose(name).matchAll(/^#+ (.*)$/gm)]
+    .map(([, text]) => text.toLowerCase().replace(/[^\w\- ]/g, "").replace(/ /g, "-"));
+  return [...prose(file).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link).filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [name, anchor] = link.split("#");
+    const target = name ? path.resolve(path.dirname(file), name) : file;
+    return !fs.existsSync(target) || (anchor && !anchors(target).includes(anchor));
+  });
 }
 
 /// Lua in which each line of `text` is an expression whose values are shown: show(value, …).
@@ -51,4 +65,4 @@ function luaFile({ text, line }, { before = "", after = "", handler, returns = "
   return `${"\n".repeat(line - 2)}${first.join(" ")}\n${text}${last}\n${after}`;
 }
 
-module.exports = { readExamples, luaFile, shown };
+module.exports = { brokenLinks, readExamples, luaFile, shown };
