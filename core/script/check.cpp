@@ -29,7 +29,7 @@ class Checker {
 public:
     explicit Checker(const HostOptions& options)
         : limits_(options.limits), found_(find_scripts(options.apps)) {
-        limits_.watchdog = &watchdog_;
+        limits_.watchdog = std::make_shared<Watchdog>();
         limits_.jit = false;  // or a load that never ends could not be stopped
     }
 
@@ -147,7 +147,6 @@ private:
         for (const LoadError& each : errors) add(each);
     }
 
-    Watchdog watchdog_;
     VmLimits limits_;
     const FoundScripts found_;
     const ApiNames api_ = read_api_names();

@@ -100,9 +100,8 @@ std::vector<LoadError> name_conflicts(const std::vector<NamespaceContract>& name
 
 Contracts read_contracts(const HostOptions& options) {
     FoundScripts found = find_scripts(options.apps);
-    Watchdog watchdog;
     VmLimits limits = options.limits;
-    limits.watchdog = &watchdog;
+    limits.watchdog = std::make_shared<Watchdog>();
     Contracts contracts{{}, std::move(found.errors)};
     for (const auto& [name, sources] : found.namespaces) {
         Tried tried = try_namespace(sources, limits);

@@ -67,13 +67,14 @@ struct Host::Impl final : Directory {
         : options(std::move(options)),
           server(server),
           reactors(std::move(reactors)),
-          own_watchdog(this->options.limits.watchdog ? nullptr : std::make_unique<Watchdog>()),
+          watchdog(this->options.limits.watchdog ? this->options.limits.watchdog
+                                                 : std::make_shared<Watchdog>()),
           apps(this->options.apps) {}
 
     VmLimits limits_of(const std::string& name) {
         const auto own = options.namespaces.find(name);
         VmLimits limits = own == options.namespaces.end() ? options.limits : own->second.limits;
-        limits.watchdog = options.limits.watchdog ? options.limits.watchdog : own_watchdog.get();
+        limits.watchdog = watchdog;
         return limits;
     }
     Reactor& home_of(const std::string& name) {
@@ -146,6 +147,8 @@ struct Host::Impl final : Directory {
         catalogue->forget(name);
         log::info("scripts removed, the namespace drains", {{"namespace", name}});
         server.remove(name);
+        std::erase_if(leaving, [](const auto& each) { return each.expired(); });
+        leaving.push_back(vm);
         Reactor& home = vm->home();
         home.post([vm = std::move(vm)]() mutable {
             vm->wind_down();
@@ -166,9 +169,10 @@ struct Host::Impl final : Directory {
     const HostOptions options;
     socketio::Server& server;
     const std::vector<Reactor*> reactors;
-    const std::unique_ptr<Watchdog> own_watchdog;  // null: the options brought one
+    const std::shared_ptr<Watchdog> watchdog;
     std::mutex reloading;  // one at a time
     std::vector<App> apps;  // under it
+    std::vector<std::weak_ptr<NamespaceVm>> leaving;  // under it: removed, and still in their grace
     const std::shared_ptr<Catalogue> catalogue = std::make_shared<Catalogue>();
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<NamespaceVm>, std::less<>> vms;
@@ -291,8 +295,14 @@ std::shared_ptr<NamespaceVm> Host::find(std::string_view nsp) const { return imp
 
 void Host::stop() {
     if (impl_->stopped.exchange(true)) return;
+    std::lock_guard no_reload(impl_->reloading);
     std::lock_guard lock(impl_->mutex);
-    for (const auto& [name, vm] : impl_->vms) vm->home().post([vm = vm] { vm->shut(); });
+    const auto shut = [](const std::shared_ptr<NamespaceVm>& vm) {
+        vm->home().post([vm] { vm->shut(); });
+    };
+    for (const auto& [name, vm] : impl_->vms) shut(vm);
+    for (const auto& each : impl_->leaving)
+        if (const auto vm = each.lock()) shut(vm);
 }
 
 }  // namespace moonwire::script

@@ -90,7 +90,7 @@ private:
     /// fail a test whose handlers are quick.
     void bound(VmLimits& limits) {
         limits.jit = false;
-        limits.watchdog = &watchdog_;
+        limits.watchdog = watchdog_;
         limits.handler = std::min<Duration>(kHandlerTime, options_.test_time);
         limits.load = options_.test_time;
     }
@@ -140,7 +140,8 @@ private:
     const TestOptions& options_;
     const std::function<void(const TestResult&)>& on_result_;
     TestReport report_;
-    Watchdog watchdog_;  // one for all worlds: it has a thread
+    // One for all worlds: it has a thread.
+    const std::shared_ptr<Watchdog> watchdog_ = std::make_shared<Watchdog>();
 };
 
 /// Text for XML 1.0, which has no way to say most control characters.

@@ -70,7 +70,7 @@ int open_state(lua_State* state) {
 
 }  // namespace
 
-Vm::Vm(std::size_t memory_limit_bytes, bool jit, Watchdog* watchdog) {
+Vm::Vm(std::size_t memory_limit_bytes, bool jit, std::shared_ptr<Watchdog> watchdog) {
     state_ = lua_newstate(&Vm::allocate, this);
     if (!state_) throw std::bad_alloc();
     lua_atpanic(state_, on_panic);
@@ -89,7 +89,7 @@ Vm::Vm(std::size_t memory_limit_bytes, bool jit, Watchdog* watchdog) {
         lua_close(state_);
         throw std::bad_alloc();
     }
-    guard_.emplace(state_, jit ? nullptr : watchdog);
+    guard_.emplace(state_, jit ? nullptr : std::move(watchdog));
     lua_gc(state_, LUA_GCCOLLECT, 0);
     if (memory_limit_bytes != 0) {
         lua_gc(state_, LUA_GCSETSTEPMUL, kGcStepMultiplier);

@@ -23,10 +23,10 @@ namespace moonwire::script {
 class Vm {
 public:
     /// `memory_limit_bytes` counts from an opened state; 0 means no limit. Throws std::bad_alloc
-    /// when the machine itself has no memory.
-    /// What runs too long is stopped by the watchdog, which must outlive this; null: by nobody, and
-    /// by nobody with the JIT on.
-    explicit Vm(std::size_t memory_limit_bytes, bool jit = false, Watchdog* watchdog = nullptr);
+    /// when the machine itself has no memory. What runs too long is stopped by the watchdog; null:
+    /// by nobody, and by nobody with the JIT on.
+    explicit Vm(std::size_t memory_limit_bytes, bool jit = false,
+                std::shared_ptr<Watchdog> watchdog = nullptr);
     ~Vm();
     Vm(const Vm&) = delete;
     Vm& operator=(const Vm&) = delete;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 #include "core/base/clock.hpp"
 
@@ -19,7 +20,7 @@ struct VmLimits {
     /// Compiled loops can't be stopped: with the JIT on the two above don't hold.
     bool jit = false;
     bool check_emits = false;      // log what is sent and returned that is not as declared
-    Watchdog* watchdog = nullptr;  // who stops what runs too long; null: nobody
+    std::shared_ptr<Watchdog> watchdog;  // who stops what runs too long; null: nobody
 };
 
 }  // namespace moonwire::script

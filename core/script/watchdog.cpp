@@ -28,7 +28,8 @@ std::int64_t ticks(TimePoint time) noexcept { return time.time_since_epoch().cou
 
 }  // namespace
 
-RunGuard::RunGuard(lua_State* state, Watchdog* watchdog) : state_(state), watchdog_(watchdog) {
+RunGuard::RunGuard(lua_State* state, std::shared_ptr<Watchdog> watchdog)
+    : state_(state), watchdog_(std::move(watchdog)) {
     if (watchdog_) watchdog_->add(*this);
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -29,8 +30,8 @@ class Watchdog;
 /// state has no guard.
 class RunGuard {
 public:
-    /// `watchdog` may be null (nothing is ever stopped) and must outlive this.
-    RunGuard(lua_State* state, Watchdog* watchdog);
+    /// `watchdog` may be null: nothing is ever stopped.
+    RunGuard(lua_State* state, std::shared_ptr<Watchdog> watchdog);
     ~RunGuard();
     RunGuard(const RunGuard&) = delete;
     RunGuard& operator=(const RunGuard&) = delete;
@@ -45,7 +46,7 @@ private:
     static void stop(lua_State* state, lua_Debug* activation);
 
     lua_State* const state_;
-    Watchdog* const watchdog_;
+    const std::shared_ptr<Watchdog> watchdog_;
     std::atomic<std::int64_t> budget_{0};  // these two belong to the run that deadline_ tells of
     std::atomic<pthread_t> thread_{};
     std::atomic<std::int64_t> deadline_{0};  // Clock's ticks; 0: nothing runs
@@ -59,7 +60,8 @@ private:
 };
 
 /// A thread that looks at all guards a hundred times a second while anything runs, and sleeps
-/// otherwise.
+/// otherwise. Shared by the states that it guards, which may outlive their host in what a reactor
+/// still has to do.
 ///
 /// A hook that is set from outside stops loops, recursion, pcall and coroutines within the
 /// millisecond (luajit-notes.md), as long as the JIT is off.
