@@ -105,7 +105,7 @@ void Broker::reload(ReloadCause cause, Function<void(std::vector<script::LoadErr
     if (cause == ReloadCause::asked) {
         log::info("reloading scripts");
         if (auto renewed = transport_.reload_certificates(); !renewed)
-            stale = {"server.tls", 0, "the old certificates stay: " + renewed.error().message};
+            stale = {"server.tls", 0, "certificates not renewed, the old ones stay: " + renewed.error().message};
     }
     if (auto looked = look_for_apps(); !looked) {
         // As long as nobody can tell what is there, everything stays as it is.
