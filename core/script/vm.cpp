@@ -74,21 +74,26 @@ Vm::Vm(std::size_t memory_limit_bytes, bool jit, std::shared_ptr<Watchdog> watch
     state_ = lua_newstate(&Vm::allocate, this);
     if (!state_) throw std::bad_alloc();
     lua_atpanic(state_, on_panic);
-    luaJIT_setmode(state_, 0, LUAJIT_MODE_ENGINE | (jit ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
     const int status = lua_cpcall(
         state_,
         [](lua_State* state) {
             lua_pushcfunction(state, &Vm::trampoline);
             lua_rawseti(state, LUA_REGISTRYINDEX, kTrampolineKey);
+            // The compiler is set up by its library, which scripts don't get to see.
+            if (*static_cast<const bool*>(lua_touserdata(state, 1))) {
+                lua_pushcfunction(state, luaopen_jit);
+                lua_call(state, 0, 0);
+            }
             return open_state(state);
         },
-        nullptr);
+        &jit);
     if (status != 0) {
         const Error error = take_error(state_);
         log::error("a Lua state did not open", {{"error", error.message}});
         lua_close(state_);
         throw std::bad_alloc();
     }
+    luaJIT_setmode(state_, 0, LUAJIT_MODE_ENGINE | (jit ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
     guard_.emplace(state_, jit ? nullptr : std::move(watchdog));
     lua_gc(state_, LUA_GCCOLLECT, 0);
     if (memory_limit_bytes != 0) {

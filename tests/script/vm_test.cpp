@@ -247,3 +247,24 @@ TEST_CASE("random numbers differ between states") {
     Sandbox one, other;
     CHECK(one.eval("return math.random(1e15)") != other.eval("return math.random(1e15)"));
 }
+
+TEST_CASE("the compiler is on where it was asked for, and never a script's to touch") {
+    for (const bool jit : {false, true}) {
+        Vm vm(0, jit);
+        bool on = false, seen = true;
+        REQUIRE(vm.push_environment());
+        const auto looked = Vm::protect(vm.state(), 1, [&](lua_State* state) {
+            lua_getfield(state, 1, "jit");
+            seen = !lua_isnil(state, -1);
+            lua_getfield(state, LUA_GLOBALSINDEX, "jit");
+            if (!lua_istable(state, -1)) return 0;
+            lua_getfield(state, -1, "status");
+            lua_call(state, 0, 1);
+            on = lua_toboolean(state, -1);
+            return 0;
+        });
+        REQUIRE(looked);
+        CHECK_FALSE(seen);
+        CHECK(on == jit);
+    }
+}
