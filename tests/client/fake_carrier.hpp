@@ -43,6 +43,9 @@ struct FakeServer {
             say("40" + nsp + R"({"sid":"S"})");
         }
 
+        /// Hears nothing more, and lets go of who listened.
+        void drop() { handler_.reset(); }
+
         std::vector<std::string> sent;
         bool closed = false;
         bool settling = false;
@@ -52,6 +55,11 @@ struct FakeServer {
         Reactor& reactor_;
         std::shared_ptr<client::CarrierHandler> handler_;
     };
+
+    /// A session and its connection hold each other until one of them ends.
+    ~FakeServer() {
+        for (const auto& each : connections) each->drop();
+    }
 
     client::Connect connect() {
         return [this](std::shared_ptr<client::CarrierHandler> handler) {

@@ -49,6 +49,7 @@ describe("a bomb in one namespace", () => {
       scripts: { "bad.lua": bad, "good.lua": good },
       settings: {
         "server.threads": 1,
+        "limits.handler_ms": 100,
         "namespaces./bad.dedicated": true,
         "namespaces./bad.memory_mb": 64,
         "limits.coroutines_per_namespace": 10000,

@@ -56,7 +56,10 @@ class Broker {
     broker.runtime = path.join(broker.folder, ".run");
     fs.mkdirSync(broker.runtime);
     // Sessions that a test leaves behind unpolled can't be told of the end: don't wait for long.
-    const sets = Object.entries({ "server.host": "127.0.0.1", "server.drain_seconds": 1, ...EXTRA, ...settings })
+    // Handlers may be slow, on a busy machine and under sanitizers.
+    const sets = Object.entries({
+      "server.host": "127.0.0.1", "server.drain_seconds": 1, "limits.handler_ms": 10000, ...EXTRA, ...settings,
+    })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     broker.child = spawn(
       BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],

@@ -32,7 +32,7 @@ class Broker:
         self.folder = tempfile.mkdtemp(prefix="moonwire-e2e-")
         shutil.copytree(HERE.parent / "scripts" / scripts, self.folder, dirs_exist_ok=True)
         command = [BINARY, "run", self.folder, "--port", str(port), "--set", "server.host=127.0.0.1",
-                   "--set", "server.drain_seconds=1"]
+                   "--set", "server.drain_seconds=1", "--set", "limits.handler_ms=10000"]
         for key, value in settings.items():
             command += ["--set", f"{key.replace('__', '.')}={value}"]
         env = {k: v for k, v in os.environ.items() if not k.startswith("MOONWIRE_")}
