@@ -261,7 +261,10 @@ bool is_served(std::string_view name, const LintNamespaces& namespaces) {
 
 std::vector<Problem> lint_events(const LintNamespace& nsp, const LintNamespaces& namespaces) {
     std::vector<Problem> problems;
-    for (const auto& [event, position] : nsp.events) {
+    for (const auto& handled : nsp.events) {
+        // Names of their own: clang 14 lets no lambda capture a structured binding.
+        const auto& event = handled.first;
+        const auto& position = handled.second;
         if (nsp.declarations.contains(event)) continue;
         for (const auto* names : {&nsp.declarations, &nsp.events}) {
             const auto near = std::find_if(names->begin(), names->end(), [&](const auto& other) {
