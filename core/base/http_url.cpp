@@ -47,7 +47,8 @@ const char* read_authority(std::string_view authority, HttpUrl& url) {
         if (end == std::string_view::npos) return "its address has no ]";
         host = authority.substr(1, end - 1);
         port = authority.substr(end + 1);
-        if (!is_address_text(host)) return "its address is none of IPv6";
+        if (!is_address_text(host) || host.find(':') == host.npos)
+            return "its address is none of IPv6";
     } else {
         host = authority.substr(0, authority.find(':'));
         port = authority.substr(host.size());
