@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "core/script/utf8.hpp"
+#include "core/base/utf8.hpp"
 #include "core/script/values.hpp"
 #include "core/script/vm.hpp"
 

@@ -9,9 +9,9 @@
 #include <lua.hpp>
 
 #include "core/base/json_text.hpp"
+#include "core/base/utf8.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/raw_json.hpp"
-#include "core/script/utf8.hpp"
 #include "core/script/values.hpp"
 #include "core/script/vm.hpp"
 

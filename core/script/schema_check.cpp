@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/utf8.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/pattern.hpp"
 #include "core/script/schema.hpp"
 #include "core/script/schema_node.hpp"
 #include "core/script/schema_text.hpp"
-#include "core/script/utf8.hpp"
 #include "core/script/values.hpp"
 #include "core/script/vm.hpp"
 

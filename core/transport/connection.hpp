@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <memory>
-#include <string_view>
+#include <span>
 
 #include "core/transport/send_queue.hpp"
 #include "core/transport/worker.hpp"
@@ -36,7 +36,7 @@ protected:
     /// One wait at a time; `on_readable` follows, or `on_deadline`.
     void wait_readable();
     struct Received {
-        std::string_view bytes;  // in the worker's scratch, until the next read; may be none
+        std::span<char> bytes;  // in the worker's scratch, until the next read; may be none
         bool ended = false;      // the peer sends no more
         bool reset = false;      // and takes no more either
     };

@@ -69,7 +69,7 @@ void HttpConnection::on_readable() {
         else on_ended();
         return;
     }
-    input_.append(received.bytes);
+    input_.append(received.bytes.data(), received.bytes.size());
     if (!ahead) parse();
     else if (input_.size() < kPipelinedBytes) wait_readable();
 }

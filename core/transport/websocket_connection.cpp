@@ -1,141 +1,110 @@
 #include "core/transport/websocket_connection.hpp"
 
-#include <algorithm>
-#include <boost/asio/error.hpp>
-#include <boost/beast/websocket/error.hpp>
 #include <utility>
 
 #include "core/base/log.hpp"
-#include "core/transport/beast_websocket.hpp"
+#include "core/base/utf8.hpp"
 #include "core/transport/deflate_offer.hpp"
-#include "core/transport/http_message.hpp"
+#include "core/transport/websocket_handshake.hpp"
 
 namespace moonwire::transport {
 namespace {
 
-namespace asio = boost::asio;
-namespace http = boost::beast::http;
-namespace websocket = boost::beast::websocket;
+constexpr std::uint16_t kNormal = 1000, kNoStatus = 1005, kInvalidData = 1007, kTooBig = 1009;
 
-constexpr std::size_t kReadStep = 64 * 1024;
-/// Beast insists on a Server header; an empty one is taken out again.
-constexpr std::string_view kEmptyServer = "Server: \r\n";
-constexpr unsigned char kCloseFrame = 0x88;
+SharedBytes control_frame(unsigned char first, std::string_view payload) {
+    const char header[] = {static_cast<char>(first), static_cast<char>(payload.size())};
+    return SharedBytes::concat({{header, sizeof header}, payload});
+}
+
+bool is_utf8(std::string_view text) { return valid_utf8_prefix(text) == text.size(); }
 
 }  // namespace
-
-void SendStream::enqueue(SharedBytes bytes) {
-    const bool ends = !in_handshake_ && static_cast<unsigned char>(*bytes.data()) == kCloseFrame;
-    const auto server = in_handshake_ ? bytes.view().find(kEmptyServer) : std::string_view::npos;
-    in_handshake_ = false;
-    if (server != std::string_view::npos)
-        bytes = SharedBytes::concat(
-            {bytes.view().substr(0, server), bytes.view().substr(server + kEmptyServer.size())});
-    queue_.push(std::move(bytes), Flush::turn);
-    if (ends) queue_.seal();  // RFC 6455 section 5.5.1: nothing follows a close frame
-}
 
 void WebSocketConnection::start(Worker& worker, Link link, const HttpRequest& request,
                                 std::shared_ptr<WebSocketHandler> handler, const Headers& headers,
                                 std::string input) {
     const std::string_view extensions =
         worker.options.deflate ? accept_deflate(request) : std::string_view();
-    std::shared_ptr<WebSocketConnection> connection;
-    if (!extensions.empty())
-        connection = std::make_shared<BeastWebSocket<true>>(worker, std::move(link),
-                                                            std::move(handler), std::move(input));
-    else
-        connection = std::make_shared<BeastWebSocket<false>>(worker, std::move(link),
-                                                             std::move(handler), std::move(input));
+    const auto connection = std::make_shared<WebSocketConnection>(
+        worker, std::move(link), std::move(handler), !extensions.empty());
     connection->enter();
     worker.stats.websockets.add();
-    connection->accept(request, headers, extensions);
+    connection->queue_.push(handshake_answer(request, headers, extensions), Flush::turn);
+    worker.reactor.post([connection, input = std::move(input)]() mutable {
+        connection->open(std::move(input));
+    });
 }
 
 WebSocketConnection::WebSocketConnection(Worker& worker, Link link,
                                          std::shared_ptr<WebSocketHandler> handler, bool deflates)
     : Connection(worker, std::move(link), worker.options.send_queue_bytes),
       handler_(std::move(handler)),
+      reader_(worker.options.max_message_bytes, deflates),
       deflates_(deflates) {}
 
-void WebSocketConnection::accept(const HttpRequest& request, const Headers& headers,
-                                 std::string_view extensions) {
-    UpgradeRequest upgrade(http::verb::get, "/", 11);
-    upgrade.set(http::field::host, "-");
-    upgrade.set(http::field::connection, "upgrade");
-    upgrade.set(http::field::upgrade, "websocket");
-    upgrade.set(http::field::sec_websocket_version, "13");
-    upgrade.set(http::field::sec_websocket_key, request.header("sec-websocket-key"));
-    begin_accept(upgrade, [&](UpgradeResponse& response) {
-        for (const auto& [name, value] : headers) response.insert(name, one_line(value));
-        response.set(http::field::server, "");
-        // Negotiated already; Beast takes what it is to read from this.
-        if (!extensions.empty())
-            response.set(http::field::sec_websocket_extensions,
-                         {extensions.data(), extensions.size()});
-    });
-}
-
-void WebSocketConnection::on_accepted(boost::system::error_code error) {
+void WebSocketConnection::open(std::string input) {
     if (!handler_) return;
-    if (error) {
-        finish(WebSocketEnd::failed, Goodbye::at_once);
-        return;
-    }
     const auto handler = handler_;
     handler->on_open(*this);
-    read();
+    take(input);
 }
 
-void WebSocketConnection::read() {
-    if (!handler_ || closing_) return;
-    if (message_.size() == 0) {
-        begin_read(asio::buffer(small_));
-    } else {
-        // Grows with what has come, not with what a header announces.
-        const std::size_t step = std::clamp<std::size_t>(message_.size(), 4096, kReadStep);
-        begin_read(message_.prepare(read_size_hint(step)));
+void WebSocketConnection::on_readable() {
+    const Received received = receive(worker_.scratch.size());
+    if (received.reset) return finish(WebSocketEnd::failed, Goodbye::at_once);
+    if (received.ended) return finish(WebSocketEnd::closed, Goodbye::at_once);
+    take(received.bytes);
+}
+
+void WebSocketConnection::take(std::span<char> bytes) {
+    while (handler_) {
+        const auto event = reader_.next(bytes);
+        if (!event) return wait_readable();
+        on_event(*event);
     }
 }
 
-void WebSocketConnection::on_read(boost::system::error_code error, std::size_t bytes) {
-    if (!handler_) return;
-    if (error) {
-        on_read_failed(error);
-        return;
+void WebSocketConnection::on_event(const FrameReader::Event& event) {
+    switch (event.kind) {
+        case FrameReader::Kind::message: return on_message(event);
+        case FrameReader::Kind::ping:
+            return queue_.push(control_frame(0x8a, event.payload), Flush::turn);
+        case FrameReader::Kind::pong: return;
+        case FrameReader::Kind::close: return on_peer_close(event);
+        case FrameReader::Kind::fault: return reject(event.code);
     }
-    const bool done = message_done();
-    std::string_view payload(small_.data(), bytes);
-    if (message_.size() > 0) {
-        message_.commit(bytes);
-        payload = {static_cast<const char*>(message_.cdata().data()), message_.size()};
-    } else if (!done && bytes > 0) {
-        asio::buffer_copy(message_.prepare(bytes), asio::buffer(payload));
-        message_.commit(bytes);
-    }
-    if (done) {
-        const auto handler = handler_;
-        if (!closing_) handler->on_message(payload, message_binary());
-        message_.clear();
-        message_.shrink_to_fit();
-    }
-    read();
 }
 
-void WebSocketConnection::on_read_failed(boost::system::error_code error) {
-    if (error == websocket::error::closed) {
-        finish(WebSocketEnd::closed, Goodbye::linger);
-    } else if (error == websocket::error::message_too_big) {
-        finish(WebSocketEnd::too_large, Goodbye::linger);
-    } else if (error == asio::error::eof) {
-        finish(WebSocketEnd::closed, Goodbye::at_once);
-    } else if (error == asio::error::operation_aborted && closing_) {
-        // The closing handshake took the reading over; on_closed tells how it ended.
-    } else if (error.category() == asio::error::get_system_category()) {
-        finish(WebSocketEnd::failed, Goodbye::at_once);
-    } else {
-        finish(WebSocketEnd::failed, Goodbye::linger);  // a breach of the protocol: it was told
+void WebSocketConnection::on_message(const FrameReader::Event& event) {
+    if (closing_) return;
+    std::string_view payload = event.payload;
+    if (event.compressed) {
+        const auto inflated = worker_.inflater.inflate(payload, worker_.options.max_message_bytes);
+        if (inflated.status == Inflater::Status::too_large) return reject(kTooBig);
+        if (inflated.status == Inflater::Status::broken) return reject(kInvalidData);
+        payload = inflated.message;
     }
+    if (!event.binary && !is_utf8(payload)) return reject(kInvalidData);
+    const auto handler = handler_;
+    handler->on_message(payload, event.binary);
+}
+
+void WebSocketConnection::on_peer_close(const FrameReader::Event& event) {
+    if (!is_utf8(event.payload)) return reject(kInvalidData);
+    if (!closing_) push_close(event.code == kNoStatus ? kNormal : event.code);
+    finish(WebSocketEnd::closed, Goodbye::linger);
+}
+
+void WebSocketConnection::reject(std::uint16_t code) {
+    if (!closing_) push_close(code);
+    finish(code == kTooBig ? WebSocketEnd::too_large : WebSocketEnd::failed, Goodbye::linger);
+}
+
+void WebSocketConnection::push_close(std::uint16_t code) {
+    const char status[] = {static_cast<char>(code >> 8), static_cast<char>(code)};
+    queue_.push(control_frame(0x88, {status, sizeof status}), Flush::turn);
+    queue_.seal();  // RFC 6455 section 5.5.1: nothing follows a close frame
 }
 
 void WebSocketConnection::send(const Frame& frame, Flush flush, bool compress) {
@@ -149,12 +118,7 @@ void WebSocketConnection::close(std::uint16_t code) {
     if (!handler_ || closing_) return;
     closing_ = true;
     set_deadline(worker_.options.close_timeout);
-    begin_close(code);
-}
-
-void WebSocketConnection::on_closed(boost::system::error_code error) {
-    if (!error || error == asio::error::eof) finish(WebSocketEnd::closed, Goodbye::linger);
-    else finish(WebSocketEnd::failed, Goodbye::at_once);
+    push_close(code);
 }
 
 void WebSocketConnection::on_deadline() { finish(WebSocketEnd::failed, Goodbye::at_once); }

@@ -1,33 +1,34 @@
 #pragma once
 
-#include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/websocket/rfc6455.hpp>
-#include <functional>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "core/transport/connection.hpp"
+#include "core/transport/frame_reader.hpp"
 #include "core/transport/http.hpp"
 #include "core/transport/websocket.hpp"
 
 namespace moonwire::transport {
 
-/// A server-side WebSocket over a send queue.
+/// A server-side WebSocket (RFC 6455) over a send queue.
 ///
-/// Beast reads (BeastWebSocket): frames, fragments, compression, UTF-8, pings, the closing
-/// handshake. What it writes itself goes through SendStream; messages are pre-framed and go to the
-/// same queue directly, so one write a turn takes both in order. Lives on one reactor; ends once,
+/// It reads into its worker's scratch, so that all frames of one read are handed on from there and
+/// nothing is held while idle. Messages to send are framed already; pongs and close frames meet them
+/// in the queue, and one write a turn takes everything in order. Lives on one reactor; ends once,
 /// with one on_close.
-class WebSocketConnection : public Connection, public WebSocket {
+class WebSocketConnection final : public Connection, public WebSocket {
 public:
     /// Answers the upgrade request and goes on; the handler hears on_open or on_close later.
+    /// `input`: bytes that were read behind the request.
     static void start(Worker& worker, Link link, const HttpRequest& request,
                       std::shared_ptr<WebSocketHandler> handler, const Headers& headers,
                       std::string input);
+
+    /// `deflates`: permessage-deflate is agreed upon.
+    WebSocketConnection(Worker& worker, Link link, std::shared_ptr<WebSocketHandler> handler,
+                        bool deflates);
 
     Reactor& reactor() override { return worker_.reactor; }
     void send(const Frame& frame, Flush flush, bool compress) override;
@@ -37,32 +38,18 @@ public:
 
     void end_now() override;
 
-protected:
-    using UpgradeRequest = boost::beast::http::request<boost::beast::http::empty_body>;
-    using UpgradeResponse = boost::beast::websocket::response_type;
-    using Decorator = std::function<void(UpgradeResponse&)>;
-
-    /// `deflates`: permessage-deflate is agreed upon.
-    WebSocketConnection(Worker& worker, Link link, std::shared_ptr<WebSocketHandler> handler,
-                        bool deflates);
-
-    /// Beast's part; each operation ends in the `on_` below it.
-    virtual void begin_accept(const UpgradeRequest& request, const Decorator& decorate) = 0;
-    void on_accepted(boost::system::error_code error);
-    virtual void begin_read(boost::asio::mutable_buffer buffer) = 0;
-    void on_read(boost::system::error_code error, std::size_t bytes);
-    virtual void begin_close(std::uint16_t code) = 0;
-    void on_closed(boost::system::error_code error);
-    virtual std::size_t read_size_hint(std::size_t wish) const = 0;
-    virtual bool message_done() const = 0;
-    virtual bool message_binary() const = 0;
-
 private:
-    void accept(const HttpRequest& request, const Headers& headers, std::string_view extensions);
-    void read();
-    void on_read_failed(boost::system::error_code error);
+    void open(std::string input);
+    /// Hands on what the bytes complete, then waits for more. They are changed.
+    void take(std::span<char> bytes);
+    void on_event(const FrameReader::Event& event);
+    void on_message(const FrameReader::Event& event);
+    void on_peer_close(const FrameReader::Event& event);
+    /// Tells the peer what it did wrong, and ends.
+    void reject(std::uint16_t code);
+    void push_close(std::uint16_t code);
 
-    void on_readable() override {}  // Beast reads
+    void on_readable() override;
     void on_deadline() override;
     void on_queue_sent() override {}
     void on_queue_failed(SendQueue::Failure failure) override;
@@ -72,11 +59,9 @@ private:
     void finish(WebSocketEnd end, Goodbye goodbye);
 
     std::shared_ptr<WebSocketHandler> handler_;  // until on_close
-    // A message that fits is handed on from here: nothing to allocate, little to keep while idle.
-    std::array<char, 256> small_;
-    boost::beast::flat_buffer message_;  // a larger or fragmented one, until it is complete
+    FrameReader reader_;
     const bool deflates_;
-    bool closing_ = false;
+    bool closing_ = false;  // our close frame is queued; the peer's is awaited
 };
 
 }  // namespace moonwire::transport

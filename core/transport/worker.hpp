@@ -15,6 +15,7 @@
 
 #include "core/transport/asio_reactor.hpp"
 #include "core/transport/deflater.hpp"
+#include "core/transport/inflater.hpp"
 #include "core/transport/server.hpp"
 #include "core/transport/tls_channel.hpp"
 
@@ -73,6 +74,7 @@ struct Worker {
     bool closing = false;                 // connections that still arrive are closed
     std::array<char, 64 * 1024> scratch;  // where a read lands before its connection keeps anything
     Deflater deflater;
+    Inflater inflater;
     FlushList flushes{reactor};
     ConnectionSet connections;
     std::time_t date_second = 0;
