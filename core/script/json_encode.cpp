@@ -93,9 +93,15 @@ public:
 
 private:
     struct Step {
+        // Set when a table is entered: clearing all levels would cost more than most values do.
+        Step() noexcept {}
+        Step(const void* table) noexcept : table(table), key_text(nullptr), key_size(0), element(0) {}
+        std::string_view key() const { return {key_text, key_size}; }
+
         const void* table;
-        std::string_view key;  // of the member at work; its text is on the Lua stack
-        int element;           // or the element's number
+        const char* key_text;  // of the member at work; it is on the Lua stack
+        std::size_t key_size;
+        int element;  // or the element's number
     };
 
     bool value(int index) {
@@ -164,7 +170,7 @@ private:
         if (index < 0) index += lua_gettop(state_) + 1;
         if (depth_ == kMaxJsonDepth) return too_deep(lua_topointer(state_, index));
         Step& step = path_[static_cast<std::size_t>(depth_)];
-        step = {lua_topointer(state_, index), {}, 0};
+        step = Step(lua_topointer(state_, index));
         ++depth_;
         lua_pushnil(state_);
         bool good = true;
@@ -212,13 +218,11 @@ private:
         char separator = '{';
         do {
             if (lua_type(state_, -2) != LUA_TSTRING) return odd_keys(index);
-            std::size_t length = 0;
-            const char* text = lua_tolstring(state_, -2, &length);
-            step.key = {text, length};
+            step.key_text = lua_tolstring(state_, -2, &step.key_size);
             out_.json += separator;
             separator = ',';
-            if (!fits(length)) return false;
-            if (!append_text(out_.json, step.key)) return fail("key is not UTF-8");
+            if (!fits(step.key_size)) return false;
+            if (!append_text(out_.json, step.key())) return fail("key is not UTF-8");
             out_.json += ':';
             if (!value(-1)) return false;
             lua_pop(state_, 1);
@@ -287,12 +291,12 @@ private:
         for (int i = 0; i < depth; ++i) {
             if (step(i).element != 0) {
                 text += '[' + std::to_string(step(i).element) + ']';
-            } else if (is_identifier(step(i).key)) {
+            } else if (is_identifier(step(i).key())) {
                 text += '.';
-                text += step(i).key;
+                text += step(i).key();
             } else {
                 text += '[';
-                append_json_string(text, step(i).key);
+                append_json_string(text, step(i).key());
                 text += ']';
             }
         }

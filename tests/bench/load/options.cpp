@@ -18,9 +18,9 @@ const std::map<std::string, Options>& scenarios() {
         made["big"] = {.rate = 50, .members = 100, .payload = 16384};
         made["deflate"] = {.rate = 50, .members = 200, .payload = 2048, .deflate = true};
         made["tls"] = {.rate = 100, .members = 200, .tls = true};
-        made["echo"] = {.pattern = Pattern::request, .rate = 40000, .clients = 100, .event = "echo"};
+        made["echo"] = {.pattern = Pattern::request, .rate = 60000, .clients = 100, .event = "echo"};
         made["rebuild"] = {
-            .pattern = Pattern::request, .rate = 10000, .clients = 100, .event = "rebuild"};
+            .pattern = Pattern::request, .rate = 20000, .clients = 100, .event = "rebuild"};
         made["transit"] = {.pattern = Pattern::request,
                            .rate = 2400,
                            .clients = 1200,
@@ -53,6 +53,7 @@ Options Options::parse(int argc, char** argv) {
     app.add_option("--warmup", options.warmup_seconds, "seconds of load before it counts");
     app.add_option("--seconds", options.seconds, "that count");
     app.add_option("--rate", options.rate, "events a second")->check(CLI::PositiveNumber);
+    app.add_option("--tick", options.tick_us, "microseconds: what is due in the same leaves together");
     app.add_option("--rooms", options.rooms)->check(CLI::PositiveNumber);
     app.add_option("--members", options.members, "of each room")->check(CLI::PositiveNumber);
     app.add_option("--clients", options.clients)->check(CLI::PositiveNumber);

@@ -5,19 +5,23 @@
 namespace bench {
 
 /// Sends `options.rate` events a second, each at its own due time whatever became of those before
-/// (open loop), through the warm-up and the window; then waits for what is still under way.
+/// (open loop), through the warm-up and the window; then waits for what is still under way. Events
+/// leave in ticks, as a network interface hands packets on in bursts: one at a time, a server would
+/// mostly be seen falling asleep and waking up.
 /// `send(n, due)` sends the n-th event and returns how many deliveries it asks for.
 template <typename Send>
 void run_schedule(Loop& loop, const Options& options, Window& window, Send&& send) {
     constexpr std::chrono::seconds kStragglers{2};
     using std::chrono::duration_cast;
     const auto period = std::chrono::duration<double, std::nano>(1e9 / options.rate);
+    const std::chrono::microseconds tick(options.tick_us);
     const TimePoint start = Clock::now();
     const TimePoint counts = start + duration_cast<Clock::duration>(Seconds(options.warmup_seconds));
     const TimePoint end = counts + duration_cast<Clock::duration>(Seconds(options.seconds));
     std::uint64_t next = 0;
     const auto due = [&] {
-        return start + duration_cast<Clock::duration>(period * static_cast<double>(next));
+        const auto since = duration_cast<Clock::duration>(period * static_cast<double>(next));
+        return start + (tick.count() ? since - since % tick : since);
     };
     for (TimePoint now = start; now < end; now = Clock::now()) {
         if (now >= counts && !window.open()) window.begin();
