@@ -9,6 +9,7 @@ namespace moonwire::transport {
 namespace {
 
 constexpr int kHandlersPerTurn = 256;  // so that timers and writes are never starved
+constexpr unsigned kBusyTurns = 8;     // while connections are ready Asio is asked this seldom
 constexpr int kDrainTurns = 1000;      // at stop: what closing set off, but no endless chain
 
 thread_local const AsioReactor* current_reactor = nullptr;
@@ -27,7 +28,7 @@ void guarded(unsigned reactor, F&& work) {
 }  // namespace
 
 AsioReactor::AsioReactor(unsigned index)
-    : Reactor(index), work_(context_.get_executor()), timer_(context_) {}
+    : Reactor(index), work_(context_.get_executor()), timer_(context_), poller_(context_) {}
 
 AsioReactor::~AsioReactor() {
     stop();
@@ -82,14 +83,11 @@ void AsioReactor::loop() {
 
 bool AsioReactor::turn(bool may_block) {
     const bool block = may_block && turn_end_.empty() && inbox_empty();
-    bool any = false;
     now_known_ = false;
-    for (int i = 0; i < kHandlersPerTurn; ++i) {
-        bool ran = true;
-        guarded(index(),
-                [&] { ran = (i == 0 && block ? context_.run_one() : context_.poll_one()); });
-        if (!ran) break;
-        any = true;
+    bool any = dispatch();
+    if (!any || ++busy_turns_ == kBusyTurns) {
+        busy_turns_ = 0;
+        any |= run_asio(block && !any);
     }
 
     {
@@ -103,6 +101,30 @@ bool AsioReactor::turn(bool may_block) {
     batch_.swap(turn_end_);
     any |= run_batch(batch_);
     arm_timer();
+    return any;
+}
+
+bool AsioReactor::dispatch() {
+    bool any = true;
+    guarded(index(), [&] { any = poller_.dispatch(); });
+    return any;
+}
+
+bool AsioReactor::run_asio(bool block) {
+    if (block) poller_.wake_on_ready();
+    bool any = false;
+    for (int i = 0; i < kHandlersPerTurn; ++i) {
+        bool ran = true;
+        guarded(index(), [&] {
+            ran = i == 0 && block ? context_.run_one() : context_.poll_one();
+        });
+        if (i == 0 && block) {
+            now_known_ = false;
+            dispatch();
+        }
+        if (!ran) break;
+        any = true;
+    }
     return any;
 }
 

@@ -10,13 +10,14 @@
 
 #include "core/base/reactor.hpp"
 #include "core/base/timer_queue.hpp"
+#include "core/transport/poller.hpp"
 
 namespace moonwire::transport {
 
 /// The Reactor over an `io_context` of its own, on its own thread.
 ///
 /// One turn of the loop: what the kernel has ready (bounded), posted tasks, due timers, turn-end
-/// tasks. The clock is read once a turn. All timers share one Asio timer, and posts from other
+/// tasks. Connections are in the Poller; Asio has all else and is where the loop sleeps. The clock is read once a turn. All timers share one Asio timer, and posts from other
 /// threads wake the loop only when its inbox was empty, so bursts are batched. An exception that
 /// escapes a task is logged; the loop goes on. Owned by TransportServer.
 class AsioReactor final : public Reactor {
@@ -26,6 +27,8 @@ public:
     ~AsioReactor() override;
 
     boost::asio::io_context& context() noexcept { return context_; }
+    /// For descriptors of connections; on the reactor's thread.
+    Poller& poller() noexcept { return poller_; }
 
     void start();
     /// Lets what is ready run out (bounded), ends the thread and joins it. Not from the reactor.
@@ -45,6 +48,9 @@ private:
     void loop();
     /// Returns whether anything ran.
     bool turn(bool may_block);
+    bool dispatch();
+    /// Runs what Asio has ready, waiting for it if `block`.
+    bool run_asio(bool block);
     bool inbox_empty();
     bool run_batch(std::vector<Task>& tasks);
     void arm_timer();
@@ -59,11 +65,13 @@ private:
     std::vector<Task> batch_;  // keeps its capacity between turns
     std::vector<Task> turn_end_;
     TimerQueue timers_;
+    unsigned busy_turns_ = 0;  // since Asio was last asked
 
     // Last: destroying the context destroys handlers that may still reach for what is above.
     boost::asio::io_context context_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     boost::asio::steady_timer timer_;
+    Poller poller_;
     TimePoint armed_for_ = TimePoint::max();
 };
 

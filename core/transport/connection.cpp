@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -22,9 +21,8 @@ void Connection::enter() {
 Link Connection::leave() {
     clear_deadline();
     queue_.close();
-    boost::system::error_code ignored;
-    link_.socket.cancel(ignored);
-    open_ = false;
+    leave_poller();
+    open_ = reading_ = false;
     Link link = std::move(link_);
     worker_.connections.remove(*this);
     return link;
@@ -34,19 +32,50 @@ void Connection::wait_readable() {
     if (reading_ || !open_) return;
     reading_ = true;
     if (link_.tls && link_.tls->ready() && !lingering_)
-        boost::asio::post(link_.socket.get_executor(),
-                          [self = shared_from_this()] { self->on_wait_over(); });
-    else wait_for(read_needs_write_ ? Socket::wait_write : Socket::wait_read);
+        worker_.reactor.post([self = shared_from_this()] { self->on_readable_or_over(); });
+    else watch();
 }
 
-void Connection::wait_for(Socket::wait_type what) {
-    link_.socket.async_wait(what, [self = shared_from_this()](boost::system::error_code error) {
-        if (error) self->reading_ = false;
-        else self->on_wait_over();
+std::uint32_t Connection::wanted() const {
+    std::uint32_t events = queue_.waits_for();
+    if (reading_) events |= read_needs_write_ ? EPOLLOUT : EPOLLIN;
+    return events;
+}
+
+void Connection::watch() {
+    if ((wanted() & ~watched_) != 0) set_watched(wanted() | watched_);
+}
+
+void Connection::set_watched(std::uint32_t events) {
+    Poller& poller = worker_.reactor.poller();
+    watched_ = events;
+    if (in_poller_) return poller.change(link_.socket.get(), events, *this);
+    in_poller_ = poller.add(link_.socket.get(), events, *this);
+    if (!in_poller_) worker_.reactor.post([self = shared_from_this()] {
+        if (self->open_) self->end_now();
     });
 }
 
-void Connection::on_wait_over() {
+void Connection::leave_poller() {
+    if (!in_poller_) return;
+    worker_.reactor.poller().remove(link_.socket.get(), *this);
+    in_poller_ = false;
+    watched_ = 0;
+}
+
+void Connection::on_ready(std::uint32_t events) {
+    const auto hold = shared_from_this();
+    // An error or the end of the connection is for reads and writes to find.
+    const bool over = events & (EPOLLHUP | EPOLLERR);
+    if (over) events |= EPOLLIN | EPOLLOUT;
+    if (const std::uint32_t unwanted = events & watched_ & ~wanted()) set_watched(watched_ & ~unwanted);
+    // Told of as long as it is in the poller; who wants to read or write later gets back in.
+    if (over && wanted() == 0) return leave_poller();
+    if (events & queue_.waits_for()) queue_.resume();
+    if (reading_ && (events & (read_needs_write_ ? EPOLLOUT : EPOLLIN))) on_readable_or_over();
+}
+
+void Connection::on_readable_or_over() {
     reading_ = false;
     if (!open_) return;
     if (lingering_) discard();
@@ -70,7 +99,7 @@ Connection::Received Connection::receive_tls(std::size_t limit) {
 Connection::Received Connection::receive_plain(std::size_t limit) {
     auto& scratch = worker_.scratch;
     for (;;) {
-        const ssize_t got = ::recv(link_.socket.native_handle(), scratch.data(),
+        const ssize_t got = ::recv(link_.socket.get(), scratch.data(),
                                    std::min(limit, scratch.size()), MSG_DONTWAIT);
         if (got > 0) {
             worker_.stats.bytes_in.add(static_cast<std::uint64_t>(got));
@@ -114,8 +143,9 @@ void Connection::close_socket() {
     open_ = false;
     clear_deadline();
     queue_.close();
-    boost::system::error_code ignored;
-    link_.socket.close(ignored);
+    leave_poller();
+    reading_ = false;
+    link_.socket.close();
     link_.slot = {};
     worker_.stats.connections_closed.add();
     worker_.connections.remove(*this);
@@ -133,8 +163,7 @@ void Connection::end_sending() {
     queue_.seal();
     if (link_.tls) link_.tls->end_sending();
     read_needs_write_ = false;
-    boost::system::error_code ignored;
-    link_.socket.shutdown(Socket::shutdown_send, ignored);
+    ::shutdown(link_.socket.get(), SHUT_WR);
     wait_readable();
 }
 

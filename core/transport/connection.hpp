@@ -15,7 +15,9 @@ namespace moonwire::transport {
 /// Lives on one worker's reactor, whose set keeps it alive while it is open. Reading waits for the
 /// kernel without a buffer, so an idle connection holds none. Errors end the connection; they
 /// reach the derived class through its hooks and are never thrown.
-class Connection : public std::enable_shared_from_this<Connection>, public SendQueue::Owner {
+class Connection : public std::enable_shared_from_this<Connection>,
+                   public SendQueue::Owner,
+                   private Pollable {
 public:
     virtual ~Connection();
     Connection(const Connection&) = delete;
@@ -27,9 +29,9 @@ public:
 protected:
     Connection(Worker& worker, Link link, std::size_t send_limit_bytes);
 
-    /// Puts it into the worker's set. Once, after construction.
+    /// Puts it into the worker's set and poller. Once, after construction.
     void enter();
-    /// Leaves the set with the socket, whose operations end; what comes next lives with the link.
+    /// Leaves both with the socket; what comes next lives with the link.
     Link leave();
     bool open() const noexcept { return open_; }
 
@@ -70,12 +72,20 @@ protected:
 private:
     friend class ConnectionSet;
 
+    void on_ready(std::uint32_t events) final;
+    void on_blocked() final { watch(); }
     void on_sent() final;
     void on_send_failed(SendQueue::Failure failure) final;
     std::shared_ptr<void> hold() final { return shared_from_this(); }
 
-    void wait_for(Socket::wait_type what);
-    void on_wait_over();
+    void on_readable_or_over();
+    /// What reading and writing wait for, as bits of epoll.
+    std::uint32_t wanted() const;
+    /// Makes the poller tell of what is wanted. It may tell of more: that is taken back when it does,
+    /// for most of it will be wanted again.
+    void watch();
+    void set_watched(std::uint32_t events);
+    void leave_poller();
     Received receive_plain(std::size_t limit);
     Received receive_tls(std::size_t limit);
     void arm_deadline();
@@ -83,6 +93,8 @@ private:
     void discard();
 
     std::size_t set_index_ = 0;
+    std::uint32_t watched_ = 0;
+    bool in_poller_ = false;
     TimePoint deadline_ = TimePoint::max();
     TimePoint armed_for_ = TimePoint::max();
     TimerId timer_;

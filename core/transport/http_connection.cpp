@@ -1,8 +1,5 @@
 #include "core/transport/http_connection.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
@@ -20,20 +17,7 @@ constexpr std::size_t kPipelinedBytes = 64 * 1024;
 }  // namespace
 
 struct HttpConnection::Parcel {
-    struct Descriptor {
-        explicit Descriptor(int fd) : fd(fd) {}
-        Descriptor(Descriptor&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
-        ~Descriptor() {
-            if (fd >= 0) ::close(fd);
-        }
-        int fd;
-    };
-    Descriptor descriptor;
-    boost::asio::generic::stream_protocol protocol;
-    std::string address;
-    std::uint16_t port;
-    ConnectionSlot slot;
-    std::unique_ptr<TlsChannel> tls;
+    Link link;
     HttpRequest request;
     std::string input;
     bool head_request;
@@ -175,44 +159,20 @@ void HttpConnection::move_to(Worker& target, HttpRequest request) {
         abandon();
         return;
     }
-    boost::system::error_code error;
-    const auto endpoint = link_.socket.local_endpoint(error);
-    const auto protocol = endpoint.protocol();
-    Link link = leave();
     phase_ = Phase::closed;
-    const int fd = error ? -1 : link.socket.release(error);
-    if (error) {
-        worker_.stats.connections_closed.add();
-        return;
-    }
-    Parcel parcel{Parcel::Descriptor(fd),
-                  protocol,
-                  std::move(link.address),
-                  link.port,
-                  std::move(link.slot),
-                  std::move(link.tls),
-                  std::move(request),
-                  std::move(input_),
-                  head_request_,
-                  keep_alive_,
-                  http_1_0_,
-                  input_ended_};
+    Parcel parcel{leave(),       std::move(request), std::move(input_), head_request_,
+                  keep_alive_,   http_1_0_,          input_ended_};
     target.reactor.post([&target, parcel = std::make_unique<Parcel>(std::move(parcel))] {
         arrive(target, std::move(*parcel));
     });
 }
 
 void HttpConnection::arrive(Worker& worker, Parcel parcel) {
-    Link link{Socket(worker.reactor.context().get_executor()), std::move(parcel.address),
-              parcel.port, std::move(parcel.slot), std::move(parcel.tls)};
-    boost::system::error_code error;
-    if (!worker.closing) link.socket.assign(parcel.protocol, parcel.descriptor.fd, error);
-    if (worker.closing || error) {
+    if (worker.closing) {
         worker.stats.connections_closed.add();
         return;
     }
-    parcel.descriptor.fd = -1;
-    auto connection = std::make_shared<HttpConnection>(worker, std::move(link));
+    auto connection = std::make_shared<HttpConnection>(worker, std::move(parcel.link));
     connection->enter();
     connection->input_ = std::move(parcel.input);
     connection->head_request_ = parcel.head_request;

@@ -1,6 +1,10 @@
 #include "core/transport/listener.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -14,17 +18,18 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kRefusedAtOnce = 64;  // connections over the limit that still get their 503
+constexpr int kAcceptedAtOnce = 64;
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 
 /// Names the peer; nobody has an address of their own behind a Unix-domain socket.
-void set_address(Link& link, const asio::generic::stream_protocol::endpoint& peer) {
-    const int family = peer.protocol().family();
-    if (family != AF_INET && family != AF_INET6) {
+void set_address(Link& link, const sockaddr_storage& peer) {
+    if (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) {
         link.address = "unix:";
         return;
     }
     asio::ip::tcp::endpoint endpoint;
-    std::memcpy(endpoint.data(), peer.data(), peer.size());
+    std::memcpy(endpoint.data(), &peer,
+                peer.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
     auto address = endpoint.address();
     if (address.is_v6() && address.to_v6().is_v4_mapped())
         address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
@@ -43,49 +48,56 @@ Listener::Listener(const std::vector<std::unique_ptr<Worker>>& workers, std::siz
       listening_(std::move(socket)),
       open_connections_(std::move(open_connections)) {}
 
-void Listener::accept() {
+void Listener::wait() {
     if (!listening_.acceptor().is_open()) return;
-    Worker& worker = *workers_[next_];
-    listening_.acceptor().async_accept(
-        worker.reactor.context().get_executor(), peer_,
-        [self = shared_from_this(), &worker](boost::system::error_code error, Socket socket) {
-            self->on_accepted(error, std::move(socket), worker);
+    listening_.acceptor().async_wait(
+        ListeningSocket::Acceptor::wait_read,
+        [self = shared_from_this()](boost::system::error_code error) {
+            if (!error) self->accept();
         });
 }
 
-void Listener::on_accepted(boost::system::error_code error, Socket socket, Worker& worker) {
-    if (error == asio::error::operation_aborted) return;
-    if (error == asio::error::connection_aborted) {
-        accept();
-        return;
+void Listener::accept() {
+    for (int i = 0; i < kAcceptedAtOnce && listening_.acceptor().is_open(); ++i) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        Descriptor socket(::accept4(listening_.acceptor().native_handle(),
+                                    reinterpret_cast<sockaddr*>(&peer), &size,
+                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (socket.get() >= 0) {
+            troubled_ = false;
+            on_accepted(std::move(socket), peer);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return pause(errno);
+        }
     }
-    if (error) {
-        // Out of descriptors or memory: connections wait in the backlog meanwhile.
-        if (!std::exchange(troubled_, true))
-            log::error("cannot accept connections, pausing", {{"reason", error.message()}});
-        home_.reactor.after(kAcceptPause, [self = shared_from_this()] { self->accept(); });
-        return;
-    }
-    troubled_ = false;
-    next_ = (next_ + 1) % serving_;
+    wait();
+}
 
+void Listener::pause(int error) {
+    // Out of descriptors or memory: connections wait in the backlog meanwhile.
+    if (!std::exchange(troubled_, true))
+        log::error("cannot accept connections, pausing", {{"reason", std::strerror(error)}});
+    home_.reactor.after(kAcceptPause, [self = shared_from_this()] { self->wait(); });
+}
+
+void Listener::on_accepted(Descriptor socket, const sockaddr_storage& peer) {
+    Worker& worker = *workers_[next_];
+    next_ = (next_ + 1) % serving_;
     const std::size_t open = open_connections_->load();
     const bool refused = open >= home_.options.max_connections;
     if (refused) home_.stats.refused.add();
-    if (!refused || open < home_.options.max_connections + kRefusedAtOnce) {
-        Link link{std::move(socket), {}, 0, ConnectionSlot(open_connections_), nullptr};
-        set_address(link, peer_);
-        boost::system::error_code ignored;
-        link.socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        if (tls_) {
-            link.socket.native_non_blocking(true, ignored);
-            link.tls = tls_->accept(link.socket.native_handle());
-        }
-        worker.reactor.post([&worker, refused, link = std::make_unique<Link>(std::move(link))] {
-            HttpConnection::start(worker, std::move(*link), refused);
-        });
-    }
-    accept();
+    if (refused && open >= home_.options.max_connections + kRefusedAtOnce) return;
+    Link link{std::move(socket), {}, 0, ConnectionSlot(open_connections_), nullptr};
+    set_address(link, peer);
+    const int one = 1;
+    ::setsockopt(link.socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (tls_) link.tls = tls_->accept(link.socket.get());
+    worker.reactor.post([&worker, refused, link = std::make_unique<Link>(std::move(link))] {
+        HttpConnection::start(worker, std::move(*link), refused);
+    });
 }
 
 }  // namespace moonwire::transport

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <memory>
 
@@ -19,20 +21,22 @@ public:
              ListeningSocket socket, std::shared_ptr<std::atomic<std::size_t>> open_connections);
 
     /// The rest is called on reactor 0, or while no reactor runs.
-    void start() { accept(); }
+    void start() { wait(); }
     void close() { listening_.close(); }
     /// From now on each connection begins with a TLS handshake by this context.
     void use(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
 
 private:
+    void wait();
+    /// Accepts what is waiting, a bounded number.
     void accept();
-    void on_accepted(boost::system::error_code error, Socket socket, Worker& worker);
+    void on_accepted(Descriptor socket, const sockaddr_storage& peer);
+    void pause(int error);
 
     const std::vector<std::unique_ptr<Worker>>& workers_;
     const std::size_t serving_;
     Worker& home_;
     ListeningSocket listening_;
-    ListeningSocket::Acceptor::endpoint_type peer_;
     std::shared_ptr<const TlsContext> tls_;  // none on a plain listener
     std::size_t next_ = 0;
     std::shared_ptr<std::atomic<std::size_t>> open_connections_;

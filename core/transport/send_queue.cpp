@@ -1,5 +1,6 @@
 #include "core/transport/send_queue.hpp"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -21,7 +22,7 @@ SendQueue::~SendQueue() { close(); }
 void SendQueue::push(SharedBytes bytes, Flush flush) {
     if (sealed_ || failing_ || bytes.empty()) return;
     // A burst within one turn is no slow consumer: give the kernel its chance first.
-    if (queued_bytes_ + bytes.size() > limit_bytes_ && !blocked_) write();
+    if (queued_bytes_ + bytes.size() > limit_bytes_ && !blocked()) write();
     if (failing_) return;
     if (queued_bytes_ + bytes.size() > limit_bytes_) {
         fail(Failure::overflow);
@@ -29,11 +30,11 @@ void SendQueue::push(SharedBytes bytes, Flush flush) {
     }
     queued_bytes_ += bytes.size();
     slots_.push_back(std::move(bytes));
-    if (flush == Flush::now && !blocked_) {
+    if (flush == Flush::now && !blocked()) {
         write();
         alone_until_ = last_write_ + worker_.options.coalesce_window;
     }
-    if (blocked_ || scheduled_ || slots_.empty()) return;
+    if (blocked() || scheduled_ || slots_.empty()) return;
     const TimePoint now = worker_.reactor.now();
     const TimePoint due = last_write_ + worker_.options.coalesce_window;
     if ((flush != Flush::window && alone_until_ <= now) || due <= now) {
@@ -45,7 +46,7 @@ void SendQueue::push(SharedBytes bytes, Flush flush) {
 
 void SendQueue::notify_when_sent() {
     notify_ = true;
-    if (!blocked_) schedule();
+    if (!blocked()) schedule();
 }
 
 void SendQueue::schedule() {
@@ -56,7 +57,7 @@ void SendQueue::schedule() {
 
 void SendQueue::flush() {
     scheduled_ = false;
-    if (!failing_ && !blocked_) write();
+    if (!failing_ && !blocked()) write();
     if (failing_) {
         const auto hold = owner_.hold();
         owner_.on_send_failed(failure_);
@@ -93,7 +94,7 @@ bool SendQueue::write_plain() {
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
     const ssize_t sent =
-        ::sendmsg(link_.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ::sendmsg(link_.socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) return true;
     worker_.stats.writes.add();
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
@@ -103,7 +104,7 @@ bool SendQueue::write_plain() {
     const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
     wrote(taken);
     if (taken == offered) return true;
-    wait_for(Socket::wait_write);
+    wait_for(EPOLLOUT);
     return false;
 }
 
@@ -127,8 +128,8 @@ bool SendQueue::write_tls() {
     wrote(written.bytes);
     switch (written.status) {
         case TlsChannel::Status::done: return true;
-        case TlsChannel::Status::wait_read: wait_for(Socket::wait_read); return false;
-        case TlsChannel::Status::wait_write: wait_for(Socket::wait_write); return false;
+        case TlsChannel::Status::wait_read: wait_for(EPOLLIN); return false;
+        case TlsChannel::Status::wait_write: wait_for(EPOLLOUT); return false;
         default: fail(Failure::error); return false;
     }
 }
@@ -162,15 +163,16 @@ void SendQueue::consume(std::size_t bytes) {
     }
 }
 
-void SendQueue::wait_for(Socket::wait_type what) {
-    blocked_ = true;
+void SendQueue::wait_for(std::uint32_t events) {
+    waits_for_ = events;
     set_timer(worker_.reactor.now() + worker_.options.write_timeout);
-    link_.socket.async_wait(what, [this, hold = owner_.hold()](boost::system::error_code error) {
-        if (error || !blocked_) return;
-        blocked_ = false;
-        cancel_timer();
-        schedule();
-    });
+    owner_.on_blocked();
+}
+
+void SendQueue::resume() {
+    waits_for_ = 0;
+    cancel_timer();
+    schedule();
 }
 
 void SendQueue::fail(Failure failure) {
@@ -182,7 +184,7 @@ void SendQueue::fail(Failure failure) {
 void SendQueue::set_timer(TimePoint when) {
     timer_ = worker_.reactor.after(when - worker_.reactor.now(), [this] {
         timer_ = {};
-        if (blocked_) fail(Failure::timeout);
+        if (blocked()) fail(Failure::timeout);
         else schedule();
     });
 }
@@ -195,7 +197,7 @@ void SendQueue::close() {
     cancel_timer();
     if (scheduled_) worker_.flushes.remove(*this);
     scheduled_ = false;
-    blocked_ = false;
+    waits_for_ = 0;
     notify_ = false;
     sealed_ = true;
     failing_ = false;

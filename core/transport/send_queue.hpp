@@ -31,6 +31,8 @@ public:
         virtual void on_sent() = 0;
         /// Once; nothing more is written. What is queued is dropped after this call.
         virtual void on_send_failed(Failure failure) = 0;
+        /// The descriptor takes no more: `waits_for` says what to wait for, then `resume` goes on.
+        virtual void on_blocked() = 0;
         /// Keeps the owner, and with it the queue, alive.
         virtual std::shared_ptr<void> hold() = 0;
 
@@ -52,15 +54,19 @@ public:
     void notify_when_sent();
     /// Writes what the kernel takes, without waiting for the end of the turn.
     void write_now() {
-        if (!blocked_ && !failing_) write();
+        if (!blocked() && !failing_) write();
     }
     /// For FlushList, at the end of the turn: writes, and tells the owner what came of it.
     void flush();
     /// Drops what is queued; nothing is written and the owner not called any more.
     void close();
 
+    /// EPOLLOUT or, on TLS, perhaps EPOLLIN; 0 unless blocked.
+    std::uint32_t waits_for() const noexcept { return waits_for_; }
+    void resume();
+
     bool empty() const noexcept { return queued_bytes_ == 0; }
-    bool blocked() const noexcept { return blocked_; }
+    bool blocked() const noexcept { return waits_for_ != 0; }
     std::size_t queued_bytes() const noexcept { return queued_bytes_; }
 
 private:
@@ -71,8 +77,7 @@ private:
     bool write_tls();
     void wrote(std::size_t bytes);
     void consume(std::size_t bytes);
-    /// Blocks the queue until the kernel says so.
-    void wait_for(Socket::wait_type what);
+    void wait_for(std::uint32_t events);
     void fail(Failure failure);
     void set_timer(TimePoint when);
     void cancel_timer();
@@ -89,8 +94,8 @@ private:
     TimePoint last_write_{};
     TimePoint alone_until_{};  // what follows a Flush::now waits so long
     TimerId timer_;            // the window's end or, while blocked, the write timeout
+    std::uint32_t waits_for_ = 0;
     bool scheduled_ = false;
-    bool blocked_ = false;
     bool sealed_ = false;
     bool notify_ = false;
     bool failing_ = false;  // reported to the owner at the end of the turn

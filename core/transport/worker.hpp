@@ -2,7 +2,6 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstddef>
@@ -15,6 +14,7 @@
 
 #include "core/transport/asio_reactor.hpp"
 #include "core/transport/deflater.hpp"
+#include "core/transport/descriptor.hpp"
 #include "core/transport/inflater.hpp"
 #include "core/transport/server.hpp"
 #include "core/transport/tls_channel.hpp"
@@ -25,8 +25,6 @@ class Connection;
 class SendQueue;
 
 using Executor = boost::asio::io_context::executor_type;
-/// Any kind of stream socket: TCP or Unix-domain; nothing above depends on it.
-using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
 
 /// The queues that have something to write at the end of this turn; one turn-end task serves all.
 /// A queue that dies first takes itself off.
@@ -105,7 +103,7 @@ private:
 
 /// An accepted connection without its protocol: what is carried from one to the next.
 struct Link {
-    Socket socket;
+    Descriptor socket;  // TCP or Unix-domain, non-blocking; nothing above depends on which
     std::string address;
     std::uint16_t port = 0;
     ConnectionSlot slot;
