@@ -258,7 +258,6 @@ bool EngineSession::offer(std::shared_ptr<WebSocketCarrier> carrier) {
 
 void EngineSession::on_frame(WebSocketCarrier& carrier, std::string_view payload, bool binary) {
     if (state_ != State::open) return;
-    const auto self = shared_from_this();
     std::string bytes;
     const std::optional<Packet> packet = carrier.dialect().decode_frame(payload, binary, bytes);
     if (&carrier == probe_.get()) return packet ? on_probe_packet(*packet) : drop_probe();

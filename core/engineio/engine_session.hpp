@@ -48,6 +48,7 @@ public:
 
     /// A WebSocket that would take over; false if there is one already.
     bool offer(std::shared_ptr<WebSocketCarrier> carrier);
+    /// The caller holds the session meanwhile.
     void on_frame(WebSocketCarrier& carrier, std::string_view payload, bool binary);
     void on_carrier_end(WebSocketCarrier& carrier, transport::WebSocketEnd end);
 

@@ -21,14 +21,45 @@ namespace {
 constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
 constexpr int kPollInterval = 4096;                    // values between two looks at the hook
 
+/// Writes what a decimal of at most six places says, as most measured values and places on a map do;
+/// false if it takes more. The digits are few enough (15) for no shorter ones to mean the same double.
+bool append_short_decimal(std::string& out, double value) {
+    constexpr double kScale = 1e6, kMaxScaled = 1e15, kMinValue = 1e-3;
+    const double magnitude = std::fabs(value), scaled = magnitude * kScale;
+    if (!(scaled < kMaxScaled && magnitude >= kMinValue)) return false;
+    auto digits = static_cast<std::uint64_t>(scaled + 0.5);
+    if (static_cast<double>(digits) / kScale != magnitude) return false;
+    std::array<char, 24> text;
+    char* at = text.end();
+    bool places = false;  // zeros at the end are left out
+    for (int i = 0; i < 6; ++i, digits /= 10) {
+        const char digit = static_cast<char>('0' + digits % 10);
+        if (!places && digit == '0') continue;
+        places = true;
+        *--at = digit;
+    }
+    *--at = '.';
+    do *--at = static_cast<char>('0' + digits % 10);
+    while (digits /= 10);
+    if (value < 0) *--at = '-';
+    out.append(at, text.end());
+    return true;
+}
+
 void append_number(std::string& out, double value) {
     std::array<char, 32> text;
     std::to_chars_result result{};
-    if (value != std::floor(value)) result = std::to_chars(text.begin(), text.end(), value);
-    else if (std::fabs(value) <= kExactIntegers)
-        result = std::to_chars(text.begin(), text.end(), static_cast<std::int64_t>(value));
-    else  // with an exponent, for the digits would read as an exact integer
+    if (std::fabs(value) <= kExactIntegers) {
+        const auto whole = static_cast<std::int64_t>(value);
+        if (static_cast<double>(whole) != value) {
+            if (append_short_decimal(out, value)) return;
+            result = std::to_chars(text.begin(), text.end(), value);
+        } else {
+            result = std::to_chars(text.begin(), text.end(), whole);
+        }
+    } else {  // with an exponent, for the digits would read as an exact integer
         result = std::to_chars(text.begin(), text.end(), value, std::chars_format::scientific);
+    }
     out.append(text.begin(), result.ptr);
 }
 

@@ -189,25 +189,26 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
         }
         return lua_gettop(state) - 1;
     };
-    // A view of the generation's own name: what the client called an unknown event is not logged.
-    const std::string_view name = handler ? std::string_view(found->first) : "(any)";
+    // The generation's own name: what the client called an unknown event is not logged.
+    static const std::string kAny = "(any)";
+    const std::string& name = handler ? found->first : kAny;
     Scheduler::Task* task = scheduler().open({generation, TaskKind::foreground, {}}, push, &error);
     if (task && relayed) {
         // What listens may wait, so the event's bytes are kept.
         scheduler().set_done(
-            *task, [this, generation, handler, name, socket, owned = socketio::OwnedPayload(payload),
+            *task, [this, generation, handler, &name, socket, owned = socketio::OwnedPayload(payload),
                     acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
                 if (outcome.ok)
                     run_relay(*handler, name, generation, socket, owned.view(), acknowledgement);
-                else finish_event(outcome, name, generation, acknowledgement);
+                else finish_event(outcome, name, acknowledgement);
             });
         scheduler().run(*task);
     } else if (task) {
         scheduler().set_done(
-            *task, [this, generation, name,
+            *task, [this, &name,
                     acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
-                finish_event(outcome, name, generation, acknowledgement);
-            });
+                finish_event(outcome, name, acknowledgement);
+            });  // no more than a Function has room for
         scheduler().run(*task);
     } else if (invalid) {
         acknowledgement.fail(invalid->failure().client_json());
@@ -223,12 +224,11 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
 }
 
 void NamespaceVm::finish_event(Outcome& outcome, std::string_view event,
-                               const std::shared_ptr<Generation>& generation,
                                socketio::Acknowledgement& acknowledgement) {
     Failure failure;
     if (outcome.ok) {
         if (runtime_->limits.check_emits && !(outcome.results > 0 && is_noack(outcome.thread, 1)))
-            check_returned(outcome.thread, *generation, event, 1, outcome.results);
+            check_returned(outcome.thread, outcome.generation, event, 1, outcome.results);
         if (!acknowledgement.wanted()) return;
         if (outcome.results > 0 && is_noack(outcome.thread, 1)) return;
         Encoded& encoded = runtime_->encoded;
@@ -239,7 +239,7 @@ void NamespaceVm::finish_event(Outcome& outcome, std::string_view event,
     } else {
         failure = describe_failure(runtime_->state(), outcome);
     }
-    if (failure.is_bug) log_bug(*generation, "event", event, failure);
+    if (failure.is_bug) log_bug(outcome.generation, "event", event, failure);
     acknowledgement.fail(failure.client_json());
 }
 

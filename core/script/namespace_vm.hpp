@@ -127,7 +127,6 @@ private:
     void run_lifecycle(const std::vector<int>& slots, const char* what,
                        const socketio::SocketPtr& socket, std::string_view reason);
     void finish_event(Outcome& outcome, std::string_view event,
-                      const std::shared_ptr<Generation>& generation,
                       socketio::Acknowledgement& acknowledgement);
     /// As on_event, for an event that is relayed.
     bool run_relay(const EventHandler& handler, std::string_view event,

@@ -95,7 +95,7 @@ void Scheduler::resume(Task& task, int arguments) {
 
 void Scheduler::finish(Task& task, bool ok, int results, bool stopped) {
     if (stopped) stats_.stopped.add();
-    Outcome outcome{task.thread, ok, results, task.info.origin.get(), stopped};
+    Outcome outcome{task.thread, ok, results, task.info.origin.get(), *task.info.generation, stopped};
     auto done = std::move(task.info.done);
     if (done) done(outcome);
     recycle(task, ok);

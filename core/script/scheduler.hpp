@@ -27,6 +27,7 @@ struct Outcome {
     bool ok;
     int results;
     const Origin* origin;
+    Generation& generation;  // whose code it ran
     bool stopped = false;  // it was not ok, for it ran over its budget
 };
 

@@ -125,7 +125,7 @@ void* Vm::allocate(void* self, void* block, std::size_t old_size, std::size_t ne
         vm.refused_ = true;
         return nullptr;
     }
-    void* moved = std::realloc(block, new_size);
+    void* moved = block ? std::realloc(block, new_size) : std::malloc(new_size);
     // Lua counts on shrinking never to fail.
     if (!moved) return new_size <= old_size ? block : nullptr;
     vm.allocated_ = vm.allocated_ - old_size + new_size;

@@ -134,21 +134,21 @@ void Socket::finish_acks_disconnected() {
 }
 
 Acknowledgement::Acknowledgement(SocketPtr socket, std::optional<AckId> id)
-    : socket_(std::move(socket)), id_(id) {}
+    : socket_(std::move(socket)), id_(id.value_or(0)), wanted_(id.has_value()) {}
 
 Acknowledgement::~Acknowledgement() {
     if (socket_) socket_->in_flight_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Acknowledgement::reply(Payload payload) {
-    if (id_ && !std::exchange(answered_, true)) socket_->acknowledge(*id_, payload);
+    if (wanted_ && !std::exchange(answered_, true)) socket_->acknowledge(id_, payload);
 }
 
 void Acknowledgement::fail(std::string_view error_json) {
     if (std::exchange(answered_, true)) return;
     const std::string error(error_json);
-    if (id_) {
-        socket_->acknowledge(*id_, {"[{\"error\":" + error + "}]"});
+    if (wanted_) {
+        socket_->acknowledge(id_, {"[{\"error\":" + error + "}]"});
     } else {
         socket_->current()->emit({"[\"error\"," + error + "]"});
     }

@@ -152,7 +152,7 @@ public:
     Acknowledgement& operator=(Acknowledgement&&) = delete;
     ~Acknowledgement();
 
-    bool wanted() const noexcept { return id_.has_value(); }
+    bool wanted() const noexcept { return wanted_; }
     /// `payload` is the array of the acknowledgement's arguments. The first call counts.
     void reply(Payload payload);
     /// Tells the client that its event failed: `[{"error":error}]` as the acknowledgement, or,
@@ -162,7 +162,9 @@ public:
 
 private:
     SocketPtr socket_;
-    std::optional<AckId> id_;
+    // Apart, for an optional would take eight bytes more: this waits in every handler's closure.
+    AckId id_ = 0;
+    bool wanted_ = false;
     bool answered_ = false;
 };
 

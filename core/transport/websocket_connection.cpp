@@ -58,6 +58,7 @@ void WebSocketConnection::on_readable() {
 }
 
 void WebSocketConnection::take(std::span<char> bytes) {
+    const auto handler = handler_;  // one of its messages may be the end of it
     while (handler_) {
         const auto event = reader_.next(bytes);
         if (!event) return wait_readable();
@@ -86,8 +87,7 @@ void WebSocketConnection::on_message(const FrameReader::Event& event) {
         payload = inflated.message;
     }
     if (!event.binary && !is_utf8(payload)) return reject(kInvalidData);
-    const auto handler = handler_;
-    handler->on_message(payload, event.binary);
+    handler_->on_message(payload, event.binary);
 }
 
 void WebSocketConnection::on_peer_close(const FrameReader::Event& event) {

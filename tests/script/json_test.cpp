@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -78,6 +79,26 @@ TEST_CASE("what JSON says comes back as it was") {
                              "5e-324",
                              "1.7976931348623157e+308",
                              "123456789.125"})
+        CHECK(round_trip(vm, text) == text);
+}
+
+TEST_CASE("doubles are written in their shortest form, whichever way they take") {
+    Vm vm(0);
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 20'000; ++i) {
+        // Decimals of up to nine places, and neighbours of theirs that take seventeen digits.
+        const int places = static_cast<int>(random() % 10);
+        double value = static_cast<double>(static_cast<std::int64_t>(random() % 2'000'000'000'000) -
+                                           1'000'000'000'000) /
+                       std::pow(10, places);
+        if (i % 3 == 0) value = std::nextafter(value, 1e300);
+        char text[40];
+        *std::to_chars(text, text + 40, value).ptr = '\0';
+        if (std::strchr(text, 'e')) continue;  // which form is as short depends on the value
+        REQUIRE(round_trip(vm, text) == text);
+    }
+    for (const char* text : {"0.001", "-0.001", "41.5", "-59.6142", "1767225600.125",
+                             "999999999.999999", "0.1", "0.30000000000000004", "123456789.1234567"})
         CHECK(round_trip(vm, text) == text);
 }
 

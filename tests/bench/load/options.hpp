@@ -23,7 +23,7 @@ struct Options {
     double warmup_seconds = 1;
     double seconds = 3;
     double rate = 100;            // events a second in all, whatever becomes of them
-    std::uint32_t tick_us = 250;  // events leave together that are due in the same; 0: each alone
+    std::uint32_t tick_us = 0;    // events leave together that are due in the same; 0: each alone
     std::size_t rooms = 1;        // broadcast
     std::size_t members = 1000;   // broadcast: in each room
     std::size_t clients = 100;    // request, storm (at a time), idle
