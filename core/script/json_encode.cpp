@@ -22,12 +22,13 @@ constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
 constexpr int kPollInterval = 4096;                    // values between two looks at the hook
 
 /// Writes what a decimal of at most six places says, as most measured values and places on a map do;
-/// false if it takes more. The digits are few enough (15) for no shorter ones to mean the same double.
+/// false if it takes more. Below 2^33 doubles lie closer than 1e-6, so no other such decimal means
+/// the same one.
 bool append_short_decimal(std::string& out, double value) {
-    constexpr double kScale = 1e6, kMaxScaled = 1e15, kMinValue = 1e-3;
-    const double magnitude = std::fabs(value), scaled = magnitude * kScale;
-    if (!(scaled < kMaxScaled && magnitude >= kMinValue)) return false;
-    auto digits = static_cast<std::uint64_t>(scaled + 0.5);
+    constexpr double kScale = 1e6, kLimit = 8589934592.0, kMinValue = 1e-3;
+    const double magnitude = std::fabs(value);
+    if (!(magnitude < kLimit && magnitude >= kMinValue)) return false;
+    auto digits = static_cast<std::uint64_t>(magnitude * kScale + 0.5);
     if (static_cast<double>(digits) / kScale != magnitude) return false;
     std::array<char, 24> text;
     char* at = text.end();
@@ -42,7 +43,7 @@ bool append_short_decimal(std::string& out, double value) {
     do *--at = static_cast<char>('0' + digits % 10);
     while (digits /= 10);
     if (value < 0) *--at = '-';
-    out.append(at, text.end());
+    out.append(at, static_cast<std::size_t>(text.end() - at));
     return true;
 }
 
@@ -60,7 +61,7 @@ void append_number(std::string& out, double value) {
     } else {  // with an exponent, for the digits would read as an exact integer
         result = std::to_chars(text.begin(), text.end(), value, std::chars_format::scientific);
     }
-    out.append(text.begin(), result.ptr);
+    out.append(text.data(), static_cast<std::size_t>(result.ptr - text.data()));
 }
 
 /// Whether eight bytes are ASCII without a control character, quote or backslash.
@@ -75,28 +76,41 @@ bool is_plain(std::uint64_t eight) {
 /// Whether the text needs no escape and no look at its encoding: nearly always so.
 bool is_plain(std::string_view text) {
     const char* at = text.data();
-    std::size_t left = text.size();
-    for (std::uint64_t eight = 0; left >= sizeof eight; at += sizeof eight, left -= sizeof eight) {
-        std::memcpy(&eight, at, sizeof eight);
-        if (!is_plain(eight)) return false;
+    const char* const end = at + text.size();
+    std::uint64_t eight = 0;
+    if (text.size() >= sizeof eight) {
+        for (; end - at > static_cast<std::ptrdiff_t>(sizeof eight); at += sizeof eight) {
+            std::memcpy(&eight, at, sizeof eight);
+            if (!is_plain(eight)) return false;
+        }
+        std::memcpy(&eight, end - sizeof eight, sizeof eight);  // some of it again
+        return is_plain(eight);
     }
-    for (; left > 0; ++at, --left) {
-        const auto c = static_cast<unsigned char>(*at);
-        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') return false;
-    }
-    return true;
+    for (; at != end; ++at) eight = eight << 8 | static_cast<unsigned char>(*at);
+    constexpr std::uint64_t kSpaces = 0x2020202020202020u;  // where there is no text
+    return is_plain(eight | (text.empty() ? kSpaces : kSpaces << 8 * text.size()));
 }
 
-/// Appends a string with its quotes; false if it is not UTF-8.
-bool append_text(std::string& out, std::string_view text) {
-    if (is_plain(text)) {
-        out += '"';
-        out += text;
-        out += '"';
+/// Appends a string in its quotes between two texts of a character or none; false if it is not UTF-8.
+bool append_text(std::string& out, std::string_view before, std::string_view text,
+                 std::string_view after) {
+    std::array<char, 256> whole;  // one append for most: each looks after the room it needs
+    const bool plain = is_plain(text);
+    if (plain && text.size() + 4 <= whole.size()) {
+        char* at = std::copy(before.begin(), before.end(), whole.data());
+        *at++ = '"';
+        std::memcpy(at, text.data(), text.size());
+        at += text.size();
+        *at++ = '"';
+        at = std::copy(after.begin(), after.end(), at);
+        out.append(whole.data(), static_cast<std::size_t>(at - whole.data()));
         return true;
     }
-    if (valid_utf8_prefix(text) != text.size()) return false;
-    append_json_string(out, text);
+    if (!plain && valid_utf8_prefix(text) != text.size()) return false;
+    out += before;
+    if (plain) out.append(1, '"').append(text).append(1, '"');
+    else append_json_string(out, text);
+    out += after;
     return true;
 }
 
@@ -148,7 +162,7 @@ private:
                 std::size_t length = 0;
                 const char* text = lua_tolstring(state_, index, &length);
                 return fits(length) &&
-                       (append_text(out_.json, {text, length}) || fail("string is not UTF-8"));
+                       (append_text(out_.json, {}, {text, length}, {}) || fail("string is not UTF-8"));
             }
             case LUA_TTABLE: return table(index);
             default: break;
@@ -246,15 +260,13 @@ private:
     }
 
     bool object(int index, Step& step) {
-        char separator = '{';
+        std::string_view separator = "{";
         do {
             if (lua_type(state_, -2) != LUA_TSTRING) return odd_keys(index);
             step.key_text = lua_tolstring(state_, -2, &step.key_size);
-            out_.json += separator;
-            separator = ',';
             if (!fits(step.key_size)) return false;
-            if (!append_text(out_.json, step.key())) return fail("key is not UTF-8");
-            out_.json += ':';
+            if (!append_text(out_.json, separator, step.key(), ":")) return fail("key is not UTF-8");
+            separator = ",";
             if (!value(-1)) return false;
             lua_pop(state_, 1);
         } while (lua_next(state_, index));
