@@ -117,6 +117,7 @@ void Connection::close_socket() {
     boost::system::error_code ignored;
     link_.socket.close(ignored);
     link_.slot = {};
+    link_.place = {};
     worker_.stats.connections_closed.add();
     worker_.connections.remove(*this);
 }

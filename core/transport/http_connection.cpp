@@ -6,6 +6,7 @@
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
+#include "core/base/incidents.hpp"
 #include "core/transport/http_exchange.hpp"
 #include "core/transport/websocket_connection.hpp"
 
@@ -33,6 +34,7 @@ struct HttpConnection::Parcel {
     std::string address;
     std::uint16_t port;
     ConnectionSlot slot;
+    SharedCounts::Place place;
     std::unique_ptr<TlsChannel> tls;
     HttpRequest request;
     std::string input;
@@ -190,6 +192,7 @@ void HttpConnection::move_to(Worker& target, HttpRequest request) {
                   std::move(link.address),
                   link.port,
                   std::move(link.slot),
+                  std::move(link.place),
                   std::move(link.tls),
                   std::move(request),
                   std::move(input_),
@@ -204,7 +207,7 @@ void HttpConnection::move_to(Worker& target, HttpRequest request) {
 
 void HttpConnection::arrive(Worker& worker, Parcel parcel) {
     Link link{Socket(worker.reactor.context().get_executor()), std::move(parcel.address),
-              parcel.port, std::move(parcel.slot), std::move(parcel.tls)};
+              parcel.port, std::move(parcel.slot), std::move(parcel.place), std::move(parcel.tls)};
     boost::system::error_code error;
     if (!worker.closing) link.socket.assign(parcel.protocol, parcel.descriptor.fd, error);
     if (worker.closing || error) {
@@ -242,12 +245,22 @@ void HttpConnection::answer(const HttpResponse& response) {
 }
 
 void HttpConnection::reject(unsigned status) {
+    if (status == 413) report_too_large();
     parser_.reset();
     input_ = std::string();
     clear_deadline();
     head_request_ = false;
     phase_ = Phase::pending;
     answer({status, {}, {}, true});
+}
+
+void HttpConnection::report_too_large() {
+    HttpRequest request = to_request(parser_->release());
+    request.remote_address = link_.address;
+    worker_.options.trusted_proxies.apply(request);
+    report({.kind = IncidentKind::max_payload_bytes,
+            .address = request.remote_address,
+            .detail = "POST"});
 }
 
 void HttpConnection::on_queue_sent() {

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/incidents.hpp"
+#include "core/base/ip_address.hpp"
 #include "core/base/log.hpp"
 #include "core/transport/http_connection.hpp"
 
@@ -36,12 +38,14 @@ void set_address(Link& link, const asio::generic::stream_protocol::endpoint& pee
 
 Listener::Listener(const std::vector<std::unique_ptr<Worker>>& workers, std::size_t serving,
                    ListeningSocket socket,
-                   std::shared_ptr<std::atomic<std::size_t>> open_connections)
+                   std::shared_ptr<std::atomic<std::size_t>> open_connections,
+                   std::shared_ptr<SharedCounts> addresses)
     : workers_(workers),
       serving_(serving),
       home_(*workers.front()),
       listening_(std::move(socket)),
-      open_connections_(std::move(open_connections)) {}
+      open_connections_(std::move(open_connections)),
+      addresses_(std::move(addresses)) {}
 
 void Listener::accept() {
     if (!listening_.acceptor().is_open()) return;
@@ -71,10 +75,14 @@ void Listener::on_accepted(boost::system::error_code error, Socket socket, Worke
 
     const std::size_t open = open_connections_->load();
     const bool refused = open >= home_.options.max_connections;
-    if (refused) home_.stats.refused.add();
-    if (!refused || open < home_.options.max_connections + kRefusedAtOnce) {
-        Link link{std::move(socket), {}, 0, ConnectionSlot(open_connections_), nullptr};
-        set_address(link, peer_);
+    Link link{std::move(socket), {}, 0, {}, {}, nullptr};
+    set_address(link, peer_);
+    if (refused) {
+        home_.stats.refused.add();
+        report({.kind = IncidentKind::connections, .address = link.address});
+    }
+    if ((!refused || open < home_.options.max_connections + kRefusedAtOnce) && find_place(link)) {
+        link.slot = ConnectionSlot(open_connections_);
         boost::system::error_code ignored;
         link.socket.set_option(asio::ip::tcp::no_delay(true), ignored);
         if (tls_) {
@@ -86,6 +94,17 @@ void Listener::on_accepted(boost::system::error_code error, Socket socket, Worke
         });
     }
     accept();
+}
+
+bool Listener::find_place(Link& link) const {
+    if (home_.options.max_connections_per_ip == 0) return true;
+    const auto address = IpAddress::parse(link.address);
+    if (!address || home_.options.trusted_proxies.trusts(link.address)) return true;
+    link.place = addresses_->take(address->key(home_.options.ipv6_prefix));
+    if (link.place) return true;
+    home_.stats.refused.add();
+    report({.kind = IncidentKind::connections_per_ip, .address = link.address, .detail = "tcp"});
+    return false;
 }
 
 }  // namespace moonwire::transport

@@ -5,7 +5,6 @@
 #include <boost/beast/websocket/error.hpp>
 #include <utility>
 
-#include "core/base/log.hpp"
 #include "core/transport/beast_websocket.hpp"
 #include "core/transport/deflate_offer.hpp"
 #include "core/transport/http_message.hpp"
@@ -160,17 +159,11 @@ void WebSocketConnection::on_closed(boost::system::error_code error) {
 void WebSocketConnection::on_deadline() { finish(WebSocketEnd::failed, Goodbye::at_once); }
 
 void WebSocketConnection::on_queue_failed(SendQueue::Failure failure) {
-    if (failure != SendQueue::Failure::overflow) {
-        finish(WebSocketEnd::failed, Goodbye::at_once);
-        return;
-    }
-    worker_.stats.slow_consumers.add();
-    log::warn("slow consumer disconnected: its send queue is over the limit",
-              {{"address", link_.address},
-               {"port", link_.port},
-               {"queued_bytes", queue_.queued_bytes()},
-               {"limit_bytes", worker_.options.send_queue_bytes}});
-    finish(WebSocketEnd::overflow, Goodbye::at_once);
+    WebSocketEnd end = WebSocketEnd::failed;
+    if (failure == SendQueue::Failure::overflow) end = WebSocketEnd::overflow;
+    if (failure == SendQueue::Failure::stale) end = WebSocketEnd::stale;
+    if (end != WebSocketEnd::failed) worker_.stats.slow_consumers.add();
+    finish(end, Goodbye::at_once);
 }
 
 void WebSocketConnection::end_now() {
