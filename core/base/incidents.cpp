@@ -42,6 +42,8 @@ constexpr Wording kWordings[] = {
 };
 static_assert(std::size(kWordings) == kIncidentKinds);
 
+thread_local Incidents* own_incidents = nullptr;
+
 std::string_view shortened(std::string_view text) { return text.substr(0, kMaxTextBytes); }
 
 std::size_t hash_of(const Incident& incident) {
@@ -149,9 +151,12 @@ void Incidents::tell(const Incident& incident, TimePoint now) {
     for (Listener* listener : listeners_) listener->on_incident(incident);
 }
 
+ThreadIncidents::ThreadIncidents() { own_incidents = this; }
+ThreadIncidents::~ThreadIncidents() { own_incidents = nullptr; }
+
 Incidents& incidents() {
     static Incidents all;
-    return all;
+    return own_incidents ? *own_incidents : all;
 }
 
 }  // namespace moonwire

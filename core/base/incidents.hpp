@@ -65,10 +65,17 @@ private:
     std::vector<Listener*> listeners_;
 };
 
-/// The process's.
+/// While it lives, what its thread reports comes here instead of to the process's: for a broker in a
+/// test. One at a time a thread; destroyed on the thread that made it.
+class ThreadIncidents final : public Incidents {
+public:
+    ThreadIncidents();
+    ~ThreadIncidents();
+};
+
+/// The thread's own, or the process's.
 Incidents& incidents();
 
-/// Reports to the process's.
 inline void report(const Incident& incident) { incidents().report(incident); }
 
 }  // namespace moonwire

@@ -466,6 +466,19 @@ const SCENARIOS = {
       assert.strictEqual(headers.get("set-cookie"), "seen=1; Path=/; HttpOnly");
       await stage.open("/shop", { query: { token: "t" } });
     }),
+    served({
+      after: `ns:use(function(socket) if socket.handshake.auth.guess then fail("unauthorized", "no") end end)
+ns:on_connect(function(socket) socket:join("staff") end)`,
+    }, async (stage) => {
+      const staff = await stage.open();
+      const told = event(staff, "incident");
+      const guess = stage.clients.make(stage.broker, "/shop", { auth: { guess: 1 }, reconnection: false });
+      await event(guess, "connect_error");
+      const [incident] = await told;
+      assert.strictEqual(incident.kind, "auth_failed");
+      assert.deepStrictEqual([incident.address, incident.nsp, incident.count], ["127.0.0.1", "/shop", 1]);
+      await stage.broker.logged(/ warn .*guessing\? .*address=127\.0\.0\.1/);
+    }),
   ],
 
   "Geo": [
