@@ -129,7 +129,9 @@ void Incidents::tell_repeats(TimePoint now) {
              now);
     for (std::size_t kind = 0; kind < kIncidentKinds; ++kind)
         if (others[kind] > 0)
-            tell({.kind = static_cast<IncidentKind>(kind), .detail = "others", .count = others[kind]},
+            tell({.kind = static_cast<IncidentKind>(kind),
+                  .detail = "others",
+                  .count = others[kind]},
                  now);
     for (const auto& log : logs_) log->summarise(now);
 }

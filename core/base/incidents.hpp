@@ -65,8 +65,8 @@ private:
     std::vector<Listener*> listeners_;
 };
 
-/// While it lives, what its thread reports comes here instead of to the process's: for a broker in a
-/// test. One at a time a thread; destroyed on the thread that made it.
+/// While it lives, what its thread reports comes here instead of to the process's: for a broker in
+/// a test. One at a time a thread; destroyed on the thread that made it.
 class ThreadIncidents final : public Incidents {
 public:
     ThreadIncidents();

@@ -14,8 +14,9 @@ bool SharedRates::take(const std::string& key, TimePoint now) {
     }
     auto found = part.recent.find(key);
     if (found == part.recent.end()) {
-        if (auto node = part.older.extract(key)) found = part.recent.insert(std::move(node)).position;
-        else found = part.recent.try_emplace(key).first;
+        auto node = part.older.extract(key);
+        found = node ? part.recent.insert(std::move(node)).position
+                     : part.recent.try_emplace(key).first;
     }
     return found->second.take(rate_, now);
 }

@@ -92,7 +92,8 @@ void EngineSession::queue(const Frame& frame, SendOptions options) {
 void EngineSession::watch_backlog() {
     const Duration limit = engine_.options().send_queue_age;
     if (limit == Duration::zero() || backlog_timer_) return;
-    backlog_timer_ = reactor_.after(queued_since_ + limit - reactor_.now(), [weak = weak_from_this()] {
+    const Duration left = queued_since_ + limit - reactor_.now();
+    backlog_timer_ = reactor_.after(left, [weak = weak_from_this()] {
         const auto self = weak.lock();
         if (!self) return;
         self->backlog_timer_ = {};

@@ -20,7 +20,7 @@ struct AuditOptions {
     unsigned keep = 5;  // older files: FILE.1 is the newest of them
 };
 
-/// Writes every incident as a JSON line: `{"time":…,"kind":…,"address":…,…}`, without what is not
+/// Writes every incident as a JSON line: `{"time":…,"kind":…,"address":…}`, without what is not
 /// known. A file that is full becomes FILE.1, that FILE.2, and so on; the last is removed.
 ///
 /// Lines are queued, from any thread, for a thread that writes: nobody waits for the disk. Beyond

@@ -42,8 +42,8 @@ public:
     /// Errors are logged, after a change of files only those that are new; `done` gets all, on some
     /// reactor or before this returns, unless the broker was stopped. Any thread but a reactor's.
     void reload(ReloadCause cause, Function<void(std::vector<script::LoadError>)> done = {});
-    /// What is due now and then: hands memory that a past crowd needed back to the system, and tells
-    /// of incidents that came again. Call every second or so.
+    /// What is due now and then: hands memory that a past crowd needed back to the system, and
+    /// tells of incidents that came again. Call every second or so.
     void tick();
     /// Stops accepting, tells the clients, and waits until they are gone or the time is over.
     void drain();

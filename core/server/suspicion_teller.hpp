@@ -5,8 +5,8 @@
 
 namespace moonwire::server {
 
-/// Gives the scripts' `on_suspicious` the incidents that clients brought about. Any thread; the host
-/// outlives it.
+/// Gives the scripts' `on_suspicious` the incidents that clients brought about. Any thread; the
+/// host outlives it.
 class SuspicionTeller final : public Incidents::Listener {
 public:
     explicit SuspicionTeller(script::Host& scripts) : scripts_(scripts) {}

@@ -51,11 +51,10 @@ private:
     void on_msgpack(std::string_view message);
     void on_packet(const Packet& packet, std::span<const SharedBytes> attachments);
     void on_connect(std::string_view nsp, std::string auth_json);
-    /// What else than CONNECT and events: an acknowledgement.
     void on_ack(const SocketPtr& socket, const Packet& packet,
                 std::span<const SharedBytes> attachments);
-    /// Whether this packet of the socket's, or this CONNECT, is within what may be sent; else it was
-    /// answered.
+    /// Whether this packet of the socket's, or this CONNECT, is within what may be sent; else it
+    /// was answered.
     bool within_rates(Socket* socket, const Packet& packet,
                       std::span<const SharedBytes> attachments);
     void over_rate(IncidentKind limit, Socket* socket, const Packet& packet);

@@ -28,8 +28,8 @@ public:
             return IncidentKind::bytes_per_second;
         return std::nullopt;
     }
-    /// Whether to tell the client, who did not ask, that an event of its was dropped: once a second,
-    /// for nobody may be made to listen to each of too many refusals.
+    /// Whether to tell the client, who did not ask, that an event was dropped: once a second, for
+    /// nobody may be made to listen to each of too many refusals.
     bool may_tell(TimePoint now) {
         static const Rate kTold(1, 1);
         return told_.take(kTold, now);

@@ -51,8 +51,8 @@ public:
     Socket(std::string id, std::shared_ptr<Namespace> nsp, std::string wire_nsp,
            std::shared_ptr<engineio::Session> session);
 
-    // Fixed at creation (id and user when it is admitted: a recovered socket gets its old ones): any
-    // thread.
+    // Fixed at creation (id and user once it is admitted: a recovered socket gets its old ones):
+    // any thread.
     const std::string& id() const noexcept { return id_; }
     Namespace& nsp() const noexcept { return *nsp_; }
     /// The name that the client knows the namespace by: an alias, or the namespace's own.
