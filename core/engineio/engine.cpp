@@ -4,6 +4,8 @@
 #include <cctype>
 
 #include "core/base/ids.hpp"
+#include "core/base/incidents.hpp"
+#include "core/base/ip_address.hpp"
 #include "core/base/log.hpp"
 #include "core/engineio/engine_session.hpp"
 #include "core/engineio/handshake_guard.hpp"
@@ -43,7 +45,10 @@ bool has_invalid_characters(std::string_view value) {
 }  // namespace
 
 Engine::Engine(EngineOptions options, std::vector<Reactor*> reactors, SessionListener& listener)
-    : options_(std::move(options)), listener_(listener) {
+    : options_(std::move(options)),
+      listener_(listener),
+      addresses_(std::make_shared<SharedCounts>(options_.max_sessions_per_ip)),
+      handshakes_(options_.handshakes_per_ip) {
     for (Reactor* reactor : reactors)
         shards_.push_back(std::unique_ptr<Shard>(new Shard{*reactor, {}, {}}));
 }
@@ -107,13 +112,38 @@ void Engine::on_request(std::shared_ptr<transport::HttpExchange> exchange) {
 
 void Engine::handshake(const std::shared_ptr<transport::HttpExchange>& exchange) {
     const transport::HttpRequest& request = exchange->request();
+    // First of all: what is refused for another reason costs, too.
+    if (!may_ask(request, exchange->reactor().now())) {
+        report({.kind = IncidentKind::handshakes_per_second_per_ip,
+                .address = request.remote_address});
+        return refuse(*exchange, RequestError::too_many_requests, "Too many handshakes");
+    }
     if (request.method != "GET") return refuse(*exchange, RequestError::bad_handshake_method);
     const bool websocket = request.query_value("transport") == "websocket";
     if (websocket != request.upgrade) return refuse(*exchange, RequestError::bad_request);
-    if (!is_allowed_origin(request.header("origin")))
+    if (!is_allowed_origin(request.header("origin"))) {
+        report({.kind = IncidentKind::origin,
+                .address = request.remote_address,
+                .detail = request.header("origin")});
         return refuse(*exchange, RequestError::forbidden);
+    }
     if (options_.guard && options_.guard->active()) return ask_guard(exchange);
     admit(exchange, {});
+}
+
+bool Engine::may_ask(const transport::HttpRequest& request, TimePoint now) {
+    if (!options_.handshakes_per_ip) return true;
+    const auto address = IpAddress::parse(request.remote_address);
+    return !address || handshakes_.take(address->key(options_.ipv6_prefix), now);
+}
+
+std::optional<SharedCounts::Place> Engine::find_place(const transport::HttpRequest& request) {
+    if (options_.max_sessions_per_ip == 0) return SharedCounts::Place();
+    const auto address = IpAddress::parse(request.remote_address);
+    if (!address) return SharedCounts::Place();
+    auto place = addresses_->take(address->key(options_.ipv6_prefix));
+    if (!place) return std::nullopt;
+    return place;
 }
 
 void Engine::ask_guard(const std::shared_ptr<transport::HttpExchange>& exchange) {
@@ -137,6 +167,9 @@ void Engine::ask_guard(const std::shared_ptr<transport::HttpExchange>& exchange)
             waiting->reactor().cancel(question->deadline);
             if (!waiting->pending()) return;  // the client did not wait
             if (verdict.allowed) return admit(waiting, std::move(verdict.headers));
+            report({.kind = IncidentKind::refused,
+                    .address = waiting->request().remote_address,
+                    .detail = "on_request"});
             refuse(*waiting, RequestError::forbidden, verdict.message);
         });
     });
@@ -146,24 +179,31 @@ void Engine::admit(const std::shared_ptr<transport::HttpExchange>& exchange,
                    transport::Headers headers) {
     const transport::HttpRequest& request = exchange->request();
     if (sessions_ >= options_.max_sessions) {
-        log::warn("handshake refused: too many sessions",
-                  {{"limit", options_.max_sessions}, {"address", request.remote_address}});
+        report({.kind = IncidentKind::connections, .address = request.remote_address});
         return refuse(*exchange, RequestError::forbidden, "Too many connections");
     }
     if (Dialect::of(request).protocol == 3 && !options_.allow_eio3)
         return refuse(*exchange, RequestError::unsupported_version);
 
+    auto place = find_place(request);
+    if (!place) {
+        report({.kind = IncidentKind::connections_per_ip, .address = request.remote_address});
+        return refuse(*exchange, RequestError::forbidden, "Too many connections from this address");
+    }
     if (request.upgrade) {
         return exchange->accept_websocket(
-            std::make_shared<WebSocketCarrier>(*this, request, nullptr), std::move(headers));
+            std::make_shared<WebSocketCarrier>(*this, request, nullptr, *std::move(place)),
+            std::move(headers));
     }
-    if (const auto session = open(exchange->reactor(), request, nullptr, std::move(headers)))
+    if (const auto session = open(exchange->reactor(), request, nullptr, *std::move(place),
+                                  std::move(headers)))
         session->on_poll(exchange);
     else refuse(*exchange, RequestError::forbidden, "Server shutting down");
 }
 
 std::shared_ptr<EngineSession> Engine::open(Reactor& reactor, const transport::HttpRequest& request,
                                             std::shared_ptr<WebSocketCarrier> carrier,
+                                            SharedCounts::Place place,
                                             transport::Headers headers) {
     if (shutting_down_) return nullptr;
     Shard& shard = *shards_[reactor.index()];
@@ -179,6 +219,7 @@ std::shared_ptr<EngineSession> Engine::open(Reactor& reactor, const transport::H
             headers.emplace_back("set-cookie", options_.cookie.header(session->id()));
         session->set_first_headers(std::move(headers));
     }
+    session->set_place(std::move(place));
     session->start();
     session->set_handler(listener_.on_session(session));
     return session;
@@ -188,6 +229,7 @@ void Engine::forget(EngineSession& session) {
     Shard& shard = *shards_[session.reactor().index()];
     if (shard.sessions.erase(session.id()) == 0) return;
     --sessions_;
+    session.set_place({});
     shard.stats.closed.add();
     (session.transport() == TransportKind::polling ? shard.stats.polling : shard.stats.websocket)
         .subtract();

@@ -2,12 +2,15 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "core/base/counter.hpp"
+#include "core/base/shared_counts.hpp"
+#include "core/base/shared_rates.hpp"
 #include "core/engineio/errors.hpp"
 #include "core/engineio/options.hpp"
 #include "core/engineio/session.hpp"
@@ -59,6 +62,11 @@ private:
 
     bool is_allowed_origin(std::string_view origin) const;
     void handshake(const std::shared_ptr<transport::HttpExchange>& exchange);
+    /// Whether the address may ask for one more handshake now.
+    bool may_ask(const transport::HttpRequest& request, TimePoint now);
+    /// A place under the address's limit of sessions, empty if there is none; nothing if it has too
+    /// many.
+    std::optional<SharedCounts::Place> find_place(const transport::HttpRequest& request);
     /// Waits for the guard's verdict, but not forever.
     void ask_guard(const std::shared_ptr<transport::HttpExchange>& exchange);
     /// Nothing stands against it any more; `headers` go with the answer.
@@ -67,15 +75,18 @@ private:
     void refuse(transport::HttpExchange& exchange, RequestError error,
                 std::string_view message = {});
     /// Makes, lists and announces a session; nothing while shutting down. `carrier` is the
-    /// WebSocket of one that starts so, `headers` are for the answer to a polling handshake.
+    /// WebSocket of one that starts so, `headers` are for the answer to a polling handshake. The
+    /// session gives its place back when it is forgotten.
     std::shared_ptr<EngineSession> open(Reactor& reactor, const transport::HttpRequest& request,
                                         std::shared_ptr<WebSocketCarrier> carrier,
-                                        transport::Headers headers = {});
+                                        SharedCounts::Place place, transport::Headers headers = {});
     void forget(EngineSession& session);
     EngineStats& stats_of(Reactor& reactor) { return shards_[reactor.index()]->stats; }
 
     const EngineOptions options_;
     SessionListener& listener_;
+    const std::shared_ptr<SharedCounts> addresses_;  // sessions of each
+    SharedRates handshakes_;                         // of each address
     std::vector<std::unique_ptr<Shard>> shards_;  // by reactor index
     std::atomic<std::size_t> sessions_{0};
     std::atomic<bool> shutting_down_{false};

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "core/base/ids.hpp"
-#include "core/base/log.hpp"
+#include "core/base/incidents.hpp"
 #include "core/engineio/engine.hpp"
 #include "core/engineio/jsonp.hpp"
 
@@ -81,17 +81,37 @@ void EngineSession::queue(const Frame& frame, SendOptions options) {
                          options.compress);
         return;
     }
+    if (polling_.empty()) queued_since_ = reactor_.now();
     polling_.send(frame, options.compress);
-    if (polling_.queued_bytes() > engine_.options().send_queue_bytes) {
-        log::warn("slow consumer: a polling client does not fetch what is queued for it",
-                  {{"session", id_},
-                   {"address", handshake_->address},
-                   {"queued_bytes", polling_.queued_bytes()},
-                   {"limit_bytes", engine_.options().send_queue_bytes}});
-        polling_.take_queue();
-        return close(CloseReason::transport_error);
-    }
+    if (polling_.queued_bytes() > engine_.options().send_queue_bytes)
+        return cut_slow_consumer(IncidentKind::send_queue_bytes);
+    watch_backlog();
     flush_polling_at_turn_end();
+}
+
+void EngineSession::watch_backlog() {
+    const Duration limit = engine_.options().send_queue_age;
+    if (limit == Duration::zero() || backlog_timer_) return;
+    const Duration left = queued_since_ + limit - reactor_.now();
+    backlog_timer_ = reactor_.after(left, [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->backlog_timer_ = {};
+        if (self->state_ != State::open || self->polling_.empty()) return;
+        const Duration age = self->reactor_.now() - self->queued_since_;
+        if (age < self->engine_.options().send_queue_age) return self->watch_backlog();
+        self->cut_slow_consumer(IncidentKind::send_queue_ms);
+    });
+}
+
+void EngineSession::cut_slow_consumer(IncidentKind limit) {
+    report_client(limit, "polling");
+    polling_.take_queue();
+    close(CloseReason::transport_error);
+}
+
+void EngineSession::report_client(IncidentKind kind, std::string_view detail) const {
+    report({.kind = kind, .address = handshake_->address, .detail = detail});
 }
 
 void EngineSession::flush_polling_at_turn_end() {
@@ -212,8 +232,7 @@ void EngineSession::on_post(transport::HttpExchange& exchange) {
                                 ? !form || polling_.dialect().decode_payload(*form, false, on_each)
                                 : polling_.dialect().decode_payload(request.body, binary, on_each);
     if (!understood) {
-        log::info("closing a session that sent a malformed payload",
-                  {{"session", id_}, {"address", handshake_->address}});
+        report_client(IncidentKind::protocol, "a malformed payload");
         engine_.refuse(exchange, RequestError::bad_request);
         return end(CloseReason::parse_error);
     }
@@ -262,8 +281,7 @@ void EngineSession::on_frame(WebSocketCarrier& carrier, std::string_view payload
     const std::optional<Packet> packet = carrier.dialect().decode_frame(payload, binary, bytes);
     if (&carrier == probe_.get()) return packet ? on_probe_packet(*packet) : drop_probe();
     if (packet) return on_packet(*packet);
-    log::info("closing a session that sent a malformed packet",
-              {{"session", id_}, {"address", handshake_->address}});
+    report_client(IncidentKind::protocol, "a malformed packet");
     end(CloseReason::parse_error);
 }
 
@@ -307,6 +325,12 @@ void EngineSession::on_carrier_end(WebSocketCarrier& carrier, transport::WebSock
     if (&carrier == probe_.get()) return drop_probe();
     if (&carrier != websocket_.get()) return;
     websocket_.reset();
+    using transport::WebSocketEnd;
+    if (end_reason == WebSocketEnd::too_large)
+        report_client(IncidentKind::max_payload_bytes, "websocket");
+    if (end_reason == WebSocketEnd::overflow)
+        report_client(IncidentKind::send_queue_bytes, "websocket");
+    if (end_reason == WebSocketEnd::stale) report_client(IncidentKind::send_queue_ms, "websocket");
     end(end_reason == transport::WebSocketEnd::closed ? CloseReason::transport_close
                                                       : CloseReason::transport_error);
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/incident.hpp"
+#include "core/base/shared_counts.hpp"
 #include "core/engineio/packet.hpp"
 #include "core/engineio/polling_carrier.hpp"
 #include "core/engineio/session.hpp"
@@ -32,6 +34,8 @@ public:
     void set_first_headers(transport::Headers headers) {
         polling_.set_first_headers(std::move(headers));
     }
+    /// Under its address's limit.
+    void set_place(SharedCounts::Place place) { place_ = std::move(place); }
     void set_handler(std::shared_ptr<SessionHandler> handler) { handler_ = std::move(handler); }
 
     const std::string& id() const override { return id_; }
@@ -65,6 +69,10 @@ private:
     void drop_probe();
     void send_control(PacketType type);
     void queue(const Frame& frame, SendOptions options);
+    /// Cuts a polling client for which something has been queued for too long.
+    void watch_backlog();
+    void cut_slow_consumer(IncidentKind limit);
+    void report_client(IncidentKind kind, std::string_view detail = {}) const;
     void flush_polling_at_turn_end();
     /// Answers the pending GET with what is queued and this packet.
     void answer_poll_with(PacketType last);
@@ -96,6 +104,9 @@ private:
     bool probed_ = false;  // `2probe` came: polls are answered to let the client switch
     TimerId heartbeat_;    // to the next ping, or to the pong's deadline; then the linger
     TimerId upgrade_timer_;
+    TimerId backlog_timer_;     // only while something is queued for polling, and its age limited
+    TimePoint queued_since_{};  // by the oldest of it
+    SharedCounts::Place place_;
     TimePoint pinged_at_{};
 };
 

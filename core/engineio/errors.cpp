@@ -14,16 +14,26 @@ std::string_view message_of(RequestError error) {
         case RequestError::bad_request: return "Bad request";
         case RequestError::forbidden: return "Forbidden";
         case RequestError::unsupported_version: return "Unsupported protocol version";
+        case RequestError::too_many_requests: return "Too many requests";
     }
     return "Bad request";
 }
 
+namespace {
+
+/// As the reference, which has but one for upgrades.
+unsigned status_of(RequestError error, bool upgrade) {
+    if (error == RequestError::too_many_requests) return 429;
+    return error == RequestError::forbidden && !upgrade ? 403 : 400;
+}
+
+}  // namespace
+
 transport::HttpResponse refusal(RequestError error, bool upgrade, std::string_view message) {
     if (message.empty()) message = message_of(error);
     transport::HttpResponse response;
-    response.status = error == RequestError::forbidden ? 403 : 400;
+    response.status = status_of(error, upgrade);
     if (upgrade) {
-        response.status = 400;
         response.headers = {{"content-type", "text/html"}};
         response.body = message;
         response.close = true;
@@ -32,6 +42,7 @@ transport::HttpResponse refusal(RequestError error, bool upgrade, std::string_vi
         response.body = "{\"code\":" + std::to_string(static_cast<int>(error)) +
                         ",\"message\":" + json_string(message) + "}";
     }
+    if (error == RequestError::too_many_requests) response.headers.emplace_back("retry-after", "1");
     return response;
 }
 

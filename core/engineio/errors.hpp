@@ -7,7 +7,7 @@
 namespace moonwire::engineio {
 
 /// What a handshake or request can be refused with (protocol-notes section 1). The one place that
-/// maps them to the wire.
+/// maps them to the wire. What the reference does not have has its HTTP status for a code.
 enum class RequestError {
     unknown_transport = 0,
     unknown_session = 1,
@@ -15,6 +15,7 @@ enum class RequestError {
     bad_request = 3,
     forbidden = 4,
     unsupported_version = 5,
+    too_many_requests = 429,
 };
 
 std::string_view message_of(RequestError error);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/token_bucket.hpp"
 #include "core/engineio/cookie.hpp"
 #include "core/engineio/cors.hpp"
 
@@ -21,7 +22,11 @@ struct EngineOptions {
     std::chrono::milliseconds close_linger{30'000};
     std::size_t max_payload_bytes = 1'000'000;  // told to clients; the transport enforces it
     std::size_t send_queue_bytes = 16 * 1024 * 1024;  // buffered for a client that does not poll
+    std::chrono::milliseconds send_queue_age{0};      // the same by its oldest byte; 0: any age
     std::size_t max_sessions = 100'000;  // a handshake beyond it is refused
+    std::size_t max_sessions_per_ip = 0;  // likewise; 0: no limit
+    Rate handshakes_per_ip;               // beyond it 429
+    unsigned ipv6_prefix = 64;            // of an IPv6 address, that the two look at
     bool polling = true;
     bool websocket = true;
     bool allow_eio3 = false;  // clients of Engine.IO 3, as Socket.IO 2 has them

@@ -6,9 +6,11 @@
 namespace moonwire::engineio {
 
 WebSocketCarrier::WebSocketCarrier(Engine& engine, transport::HttpRequest request,
-                                   std::shared_ptr<EngineSession> session)
+                                   std::shared_ptr<EngineSession> session,
+                                   SharedCounts::Place place)
     : engine_(engine),
       request_(std::move(request)),
+      place_(std::move(place)),
       dialect_(Dialect::of(request_)),
       session_(std::move(session)) {}
 
@@ -17,7 +19,7 @@ void WebSocketCarrier::on_open(transport::WebSocket& socket) {
     if (session_) {
         if (!session_->offer(shared_from_this())) close(1000);
     } else {
-        session_ = engine_.open(socket.reactor(), request_, shared_from_this());
+        session_ = engine_.open(socket.reactor(), request_, shared_from_this(), std::move(place_));
         if (!session_) close(1013);  // try again later: shutting down or full
     }
     request_ = {};

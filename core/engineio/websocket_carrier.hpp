@@ -3,6 +3,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/base/shared_counts.hpp"
 #include "core/engineio/dialect.hpp"
 #include "core/engineio/session.hpp"
 #include "core/transport/http.hpp"
@@ -19,9 +20,9 @@ class EngineSession;
 class WebSocketCarrier final : public transport::WebSocketHandler,
                                public std::enable_shared_from_this<WebSocketCarrier> {
 public:
-    /// `session` is null for a handshake: the session opens with the WebSocket.
+    /// `session` is null for a handshake: the session opens with the WebSocket, and gets `place`.
     WebSocketCarrier(Engine& engine, transport::HttpRequest request,
-                     std::shared_ptr<EngineSession> session);
+                     std::shared_ptr<EngineSession> session, SharedCounts::Place place = {});
 
     void on_open(transport::WebSocket& socket) override;
     void on_message(std::string_view payload, bool binary) override;
@@ -38,6 +39,7 @@ public:
 private:
     Engine& engine_;
     transport::HttpRequest request_;  // until open
+    SharedCounts::Place place_;       // the same
     const Dialect dialect_;
     std::shared_ptr<EngineSession> session_;
     transport::WebSocket* socket_ = nullptr;

@@ -85,6 +85,7 @@ void install_api(lua_State* state, const std::shared_ptr<Generation>& generation
     install_asking(state);
     install_routing(state);
     install_request_hooks(state);
+    install_suspicion_hooks(state);
     install_http(state);
     guard_globals(state);
 }

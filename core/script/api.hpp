@@ -31,6 +31,7 @@ void install_logging(lua_State* state);
 void install_asking(lua_State* state);
 void install_routing(lua_State* state);
 void install_request_hooks(lua_State* state);
+void install_suspicion_hooks(lua_State* state);
 void install_http(lua_State* state);
 
 /// Sets these functions in the table at `table`, with the generation at index 2 as their upvalue.

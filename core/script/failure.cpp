@@ -72,10 +72,10 @@ std::string Failure::client_json() const {
 }
 
 socketio::Refusal Failure::refusal() const {
-    if (stopped) return {"the handler ran too long", R"({"code":"busy"})"};
-    if (is_bug) return {"internal error", R"({"code":"internal"})"};
+    if (stopped) return {"the handler ran too long", R"({"code":"busy"})", "busy"};
+    if (is_bug) return {"internal error", R"({"code":"internal"})", "internal"};
     if (code.empty()) return {message, data_json};
-    return {message, data_with_code(code, data_json)};
+    return {message, data_with_code(code, data_json), code};
 }
 
 unsigned Failure::http_status() const {

@@ -106,7 +106,7 @@ public:
     ByName<Registered> services;
     std::map<std::string, Declaration, std::less<>> declarations;  // emits
     Chained middleware, any, event_middleware, migrations, request_hooks;
-    std::vector<int> connects, disconnectings, disconnects, expirations;
+    std::vector<int> connects, disconnectings, disconnects, expirations, suspicions;
     std::vector<Route> routes;
     std::size_t relay_rates = 0;  // relays with a rate
     std::vector<Spawn> spawns;

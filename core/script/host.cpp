@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/log.hpp"
+#include "core/base/token_bucket.hpp"
 #include "core/script/app_files.hpp"
 #include "core/script/catalogue.hpp"
 #include "core/script/namespace_vm.hpp"
@@ -33,6 +34,18 @@ struct ReloadRound {
 
     void finish() {
         if (--pending == 0 && done) done(catalogue->errors());
+    }
+};
+
+/// The namespaces whose scripts have a hook of one kind; `any` may be read without the mutex.
+struct HookedNamespaces {
+    std::set<std::string, std::less<>> names;
+    std::atomic<bool> any{false};
+
+    void note(const std::string& nsp, bool hooked) {
+        if (hooked) names.insert(nsp);
+        else names.erase(nsp);
+        any = !names.empty();
     }
 };
 
@@ -89,19 +102,18 @@ struct Host::Impl final : Directory {
         const auto found = vms.find(nsp);
         return found == vms.end() ? nullptr : found->second;
     }
-    void publish(NamespaceVm& vm, std::vector<Route> routes, bool hooks_requests) override {
+    void publish(NamespaceVm& vm, std::vector<Route> routes, Hooks hooks) override {
         std::lock_guard lock(mutex);
         const auto found = vms.find(vm.name());
         // It may have been removed, or even replaced, while its reload was on its way.
         if (found == vms.end() || found->second.get() != &vm) return;
         route_table.replace(vm.name(), std::move(routes));
-        note_hooks(vm.name(), hooks_requests);
+        note_hooks(vm.name(), hooks);
     }
     /// With the mutex held.
-    void note_hooks(const std::string& nsp, bool hooks_requests) {
-        if (hooks_requests) hooked.insert(nsp);
-        else hooked.erase(nsp);
-        any_hooked.store(!hooked.empty(), std::memory_order_release);
+    void note_hooks(const std::string& nsp, Hooks hooks) {
+        request_hooks.note(nsp, hooks.requests);
+        suspicion_hooks.note(nsp, hooks.suspicions);
     }
 
     /// Adds a namespace that no script served so far, or notes why not. `routes_tried`: they were
@@ -118,7 +130,7 @@ struct Host::Impl final : Directory {
                 if (auto error = route_table.conflict(sources.name, routes))
                     return catalogue->fail(sources, *std::move(error));
             route_table.replace(sources.name, std::move(routes));
-            note_hooks(sources.name, vm->hooks_requests());
+            note_hooks(sources.name, vm->hooks());
             vms[sources.name] = vm;
         }
         // Timers start before the first client, for the reactor runs its posts in order.
@@ -137,7 +149,7 @@ struct Host::Impl final : Directory {
     std::shared_ptr<NamespaceVm> forget(const std::string& name) {
         std::lock_guard lock(mutex);
         route_table.replace(name, {});
-        note_hooks(name, false);
+        note_hooks(name, {});
         auto node = vms.extract(name);
         return node.empty() ? nullptr : std::move(node.mapped());
     }
@@ -177,8 +189,9 @@ struct Host::Impl final : Directory {
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<NamespaceVm>, std::less<>> vms;
     RouteTable route_table;
-    std::set<std::string, std::less<>> hooked;  // namespaces with an on_request
-    std::atomic<bool> any_hooked{false};
+    HookedNamespaces request_hooks, suspicion_hooks;
+    TokenBucket suspicions;        // under the mutex, as the next
+    std::uint64_t skipped = 0;     // suspicions that scripts were not told of, since the last one
     std::size_t next_home = 0;
     std::atomic<bool> stopped{false};
 };
@@ -266,7 +279,7 @@ bool Host::route(RouteRequest request, Function<void(RouteResponse)> respond) {
 }
 
 bool Host::has_request_hooks() const noexcept {
-    return impl_->any_hooked.load(std::memory_order_acquire);
+    return impl_->request_hooks.any;
 }
 
 void Host::ask_request_hooks(RouteRequest request, Function<void(RequestDecision)> decide) {
@@ -275,10 +288,24 @@ void Host::ask_request_hooks(RouteRequest request, Function<void(RequestDecision
     round->decide = std::move(decide);
     {
         std::lock_guard lock(impl_->mutex);
-        for (const std::string& name : impl_->hooked)
+        for (const std::string& name : impl_->request_hooks.names)
             round->namespaces.push_back(impl_->vms.find(name)->second);
     }
     HookRound::ask_next(std::move(round));
+}
+
+void Host::tell_suspicion(const Incident& incident) {
+    static const Rate kTold(20, 1);
+    if (!impl_->suspicion_hooks.any) return;
+    std::lock_guard lock(impl_->mutex);
+    if (!impl_->suspicions.take(kTold, Clock::now())) {
+        impl_->skipped += incident.count;
+        return;
+    }
+    const auto suspicion =
+        std::make_shared<const Suspicion>(incident, std::exchange(impl_->skipped, 0));
+    for (const std::string& name : impl_->suspicion_hooks.names)
+        impl_->vms.find(name)->second->on_suspicion(suspicion);
 }
 
 std::vector<ScriptStats> Host::stats() const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/base/function.hpp"
+#include "core/base/incident.hpp"
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
 #include "core/script/http_client.hpp"
@@ -127,6 +128,9 @@ public:
     /// Asks them all, in order of the namespaces' names, until one refuses. `decide` is called
     /// once, on some reactor.
     void ask_request_hooks(RouteRequest request, Function<void(RequestDecision)> decide);
+    /// Tells their `on_suspicious`, of at most some 20 incidents a second; each says how many were
+    /// skipped before it.
+    void tell_suspicion(const Incident& incident);
 
     std::vector<ScriptStats> stats() const;
 

@@ -49,6 +49,13 @@ inline std::string_view text_at(lua_State* state, int index) {
     return {text, length};
 }
 
+/// Pushes the field of the table on top, raw; nil if that is none. Protected.
+inline void push_field(lua_State* state, const char* name) {
+    if (!lua_istable(state, -1)) return lua_pushnil(state);
+    lua_pushstring(state, name);
+    lua_rawget(state, -2);
+}
+
 /// luaL_error with the position of the function `level` calls up.
 inline void raise_at(lua_State* state, int level, const char* format, const char* text) {
     luaL_where(state, level);

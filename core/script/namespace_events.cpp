@@ -41,6 +41,7 @@ void NamespaceVm::on_connecting(const socketio::SocketPtr& socket, std::string_v
                           socketio::ConnectDecision& decide,
                           std::optional<socketio::Refusal> refusal) {
         static_cast<ScriptSocket*>(socket->data())->admitted = true;
+        if (vm.runtime_) socket->set_user(user_of(vm.runtime_->state(), socket));
         decide(std::move(refusal));
         // Refused, or gone meanwhile: no disconnect will be told of.
         if (vm.runtime_ && !socket->connected() && !socket->is_away())

@@ -24,13 +24,6 @@ bool is_among(const std::vector<std::string>& roles, std::string_view role) {
     return std::find(roles.begin(), roles.end(), role) != roles.end();
 }
 
-/// Pushes the field of the table on top, raw; nil if that is none.
-void push_field(lua_State* state, const char* name) {
-    if (!lua_istable(state, -1)) return lua_pushnil(state);
-    lua_pushstring(state, name);
-    lua_rawget(state, -2);
-}
-
 /// Whether `socket.data.user` says one of the roles: as `type`, as `role`, or in the list `roles`.
 /// Protected.
 bool has_role(lua_State* state, const socketio::SocketPtr& socket,
@@ -57,7 +50,7 @@ bool has_role(lua_State* state, const socketio::SocketPtr& socket,
     return false;
 }
 
-RateBucket& bucket_of(const socketio::Socket& socket, const Generation& generation,
+TokenBucket& bucket_of(const socketio::Socket& socket, const Generation& generation,
                       std::size_t index) {
     auto& data = *static_cast<ScriptSocket*>(socket.data());
     if (std::exchange(data.relay_generation, generation.number()) != generation.number())
@@ -74,7 +67,7 @@ bool NamespaceVm::run_relay(const EventHandler& handler, std::string_view event,
                             socketio::Acknowledgement& acknowledgement) {
     const Relay& relay = *handler.relay;
     if (relay.rate &&
-        !bucket_of(*socket, *generation, relay.rate_index).take(*relay.rate, home_.now())) {
+        !bucket_of(*socket, *generation, relay.rate_index).take(relay.rate, home_.now())) {
         relay_stats_.limited.add();
         // Nobody may be asked to listen to each of too many refusals.
         if (acknowledgement.wanted())

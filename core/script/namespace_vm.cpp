@@ -105,7 +105,7 @@ std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
     generation_->retire();
     generation_ = std::move(loaded.generation);
     generation_number_.add();
-    directory_.publish(*this, generation_->routes, hooks_requests());
+    directory_.publish(*this, generation_->routes, hooks());
     generation_->go_live();
     log::info("scripts took over", {{"namespace", name_}, {"generation", generation_->number()}});
     return std::nullopt;

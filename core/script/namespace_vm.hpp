@@ -13,6 +13,7 @@
 #include "core/script/http_client.hpp"
 #include "core/script/once.hpp"
 #include "core/script/runtime.hpp"
+#include "core/script/suspicion.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 
@@ -28,8 +29,8 @@ public:
     virtual HttpClient* http() const noexcept = 0;
     /// By a namespace's name or a family's pattern; null if no script serves it.
     virtual std::shared_ptr<NamespaceVm> find(std::string_view nsp) const = 0;
-    /// The routes that a namespace serves from now on, and whether it has an `on_request`.
-    virtual void publish(NamespaceVm& vm, std::vector<Route> routes, bool hooks_requests) = 0;
+    /// The routes that a namespace serves from now on, and what else it wants to hear.
+    virtual void publish(NamespaceVm& vm, std::vector<Route> routes, Hooks hooks) = 0;
 };
 
 /// What `ask` gets: values, or why not.
@@ -80,12 +81,16 @@ public:
     void answer_route(RouteCall call, Once<RouteResponse> respond);
     /// What its `on_request` functions say.
     void answer_request(std::shared_ptr<const RouteRequest> request, Once<RequestDecision> decide);
+    /// Tells its `on_suspicious` functions, each in a coroutine of its own.
+    void on_suspicion(std::shared_ptr<const Suspicion> suspicion);
 
     /// Loads the first generation; on any thread, before the namespace serves.
     std::optional<LoadError> load(const NamespaceSources& sources);
     /// What the first generation serves; before `go_live`.
     std::vector<Route> routes() const { return generation_->routes; }
-    bool hooks_requests() const { return generation_->request_hooks.count > 0; }
+    Hooks hooks() const {
+        return {generation_->request_hooks.count > 0, !generation_->suspicions.empty()};
+    }
     /// The first generation takes charge.
     void go_live();
     /// Loads the next generation, migrates the state and hands over, or changes nothing. From the
@@ -139,6 +144,7 @@ private:
     void run_service(const ServiceCall& call, Once<Served> reply);
     void run_route(RouteCall call, Once<RouteResponse> respond);
     void run_request_hooks(const RouteRequest& request, Once<RequestDecision> decide);
+    void run_suspicion_hooks(const Suspicion& suspicion);
 
     const std::string name_;
     Reactor& home_;

@@ -47,18 +47,17 @@ std::vector<std::string> read_texts(lua_State* state, const char* option, const 
     return texts;
 }
 
-RelayRate read_rate(lua_State* state) {
+Rate read_rate(lua_State* state) {
     constexpr const char* kExpected =
         "{count, seconds}: at most so many events (1 or more) in so many seconds (more than 0)";
     if (!lua_istable(state, -1) || lua_objlen(state, -1) != 2) refuse(state, "rate", kExpected);
     lua_rawgeti(state, -1, 1);
     lua_rawgeti(state, -2, 2);
-    const RelayRate rate{lua_tonumber(state, -2), lua_tonumber(state, -1)};
-    if (!(rate.count >= 1 && std::isfinite(rate.count) && rate.seconds > 0 &&
-          std::isfinite(rate.seconds)))
+    const double count = lua_tonumber(state, -2), seconds = lua_tonumber(state, -1);
+    if (!(count >= 1 && std::isfinite(count) && seconds > 0 && std::isfinite(seconds)))
         refuse(state, "rate", kExpected);
     lua_pop(state, 2);
-    return rate;
+    return Rate(count, seconds);
 }
 
 void read_option(lua_State* state, std::string_view name, Relay& relay) {
@@ -122,19 +121,6 @@ std::string RoomTemplate::name(const std::vector<std::optional<std::string>>& va
         if (piece.field) name += values[*piece.field].value_or("");
     }
     return name;
-}
-
-bool RateBucket::take(const RelayRate& rate, TimePoint now) {
-    if (!seen) {
-        left = rate.count;
-    } else {
-        const double passed = std::chrono::duration<double>(now - *seen).count();
-        left = std::min(rate.count, left + passed * rate.count / rate.seconds);
-    }
-    seen = now;
-    if (left < 1) return false;
-    left -= 1;
-    return true;
 }
 
 Relay read_relay(lua_State* state, int index) {

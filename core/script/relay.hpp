@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/clock.hpp"
 #include "core/base/result.hpp"
+#include "core/base/token_bucket.hpp"
 #include "core/socketio/socket.hpp"
 
 struct lua_State;
@@ -29,22 +29,6 @@ private:
     std::vector<Piece> pieces_;
 };
 
-/// At most `count` events in any `seconds`, in the long run: a bucket of `count` that fills again
-/// evenly.
-struct RelayRate {
-    double count = 0;
-    double seconds = 0;
-};
-
-/// What a socket has left of a rate.
-struct RateBucket {
-    std::optional<TimePoint> seen;  // empty: nothing was taken yet
-    double left = 0;
-
-    /// False if there is none left.
-    bool take(const RelayRate& rate, TimePoint now);
-};
-
 /// What `ns:relay(event, options)` says: whom an event goes to, as it came, without entering Lua.
 struct Relay {
     std::vector<RoomTemplate> rooms;  // none: everybody
@@ -54,7 +38,7 @@ struct Relay {
     bool except_sender = true;
     engineio::SendOptions send;
     std::vector<std::string> roles;  // of which the sender needs one; none: anybody
-    std::optional<RelayRate> rate;   // a socket
+    Rate rate;                       // a socket; none: no limit
     std::size_t rate_index = 0;      // among the generation's relays that have a rate
 };
 

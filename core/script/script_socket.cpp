@@ -44,6 +44,27 @@ void push_socket(lua_State* state, const socketio::SocketPtr& socket) {
     data->object = luaL_ref(state, LUA_REGISTRYINDEX);
 }
 
+std::string user_of(lua_State* state, const socketio::SocketPtr& socket) {
+    std::string user;
+    if (data_of(*socket)->object == LUA_NOREF) return user;  // no script has seen it yet
+    const auto read = Vm::protect(state, 0, [&](lua_State* L) {
+        push_socket(L, socket);
+        if (!to_socket(L, -1)->has_data) return 0;
+        lua_getfenv(L, -1);
+        push_field(L, "user");
+        for (const char* name : {"id", "sub"}) {
+            push_field(L, name);
+            if (lua_isstring(L, -1)) {  // or a number
+                user = check_text(L, -1);
+                return 0;
+            }
+            lua_pop(L, 1);
+        }
+        return 0;
+    });
+    return read ? user : std::string();
+}
+
 void release_socket(lua_State* state, socketio::Socket& socket) {
     ScriptSocket* data = data_of(socket);
     if (!data || data->object == LUA_NOREF) return;

@@ -49,7 +49,7 @@ public:
     bool admitted = false;   // middleware is done
     // What is left of the rates of the generation's relays.
     std::uint64_t relay_generation = 0;
-    std::vector<RateBucket> relay_rates;
+    std::vector<TokenBucket> relay_rates;
 };
 
 /// Before the first handler sees the socket.
@@ -60,6 +60,9 @@ void carry_on_socket(lua_State* state, socketio::Socket& before, const socketio:
                      std::string auth_json);
 /// Pushes the socket's userdata. Protected.
 void push_socket(lua_State* state, const socketio::SocketPtr& socket);
+/// What `socket.data.user` calls itself: its `id` or `sub`, a text or a number; else nothing. Home
+/// reactor; raises nothing.
+std::string user_of(lua_State* state, const socketio::SocketPtr& socket);
 /// Lets go of a socket that left or was refused. Home reactor; raises nothing.
 void release_socket(lua_State* state, socketio::Socket& socket);
 

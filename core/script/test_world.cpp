@@ -9,6 +9,7 @@ TestWorld::TestWorld(Options options)
       server_(options_.server, {&reactor_}),
       host_(host_options(), server_, {&reactor_}) {
     reactor_.set_wall_start(options_.wall_start);
+    incidents_.listen(*this);
 }
 
 TestWorld::~TestWorld() {
@@ -18,6 +19,7 @@ TestWorld::~TestWorld() {
     reactor_.settle();
     for (const auto& session : sessions_) session->drop();
     reactor_.settle();
+    incidents_.forget(*this);
 }
 
 HostOptions TestWorld::host_options() {
@@ -55,6 +57,8 @@ void TestWorld::settle() {
 
 void TestWorld::advance(Duration by) {
     wait([] { return false; }, by);
+    incidents_.tell_repeats(Clock::now());
+    settle();
 }
 
 bool TestWorld::wait(const std::function<bool()>& done, Duration limit) {
@@ -79,6 +83,10 @@ bool TestWorld::wait(const std::function<bool()>& done, Duration limit) {
 void TestWorld::on_line(log::Level level, std::string_view message, const log::Field* fields,
                         std::size_t count) {
     logged_.push_back({level, std::string(message), {fields, fields + count}});
+}
+
+void TestWorld::on_incident(const Incident& incident) {
+    if (incident.suspicious()) host_.tell_suspicion(incident);
 }
 
 void TestWorld::request(OutgoingRequest request, Reactor& home,

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/incidents.hpp"
 #include "core/base/log.hpp"
 #include "core/base/manual_reactor.hpp"
 #include "core/script/app_files.hpp"
@@ -18,8 +19,9 @@ namespace moonwire::script {
 /// What one test runs against: a broker of its own without a transport. Its clock is simulated and
 /// only moves when it is told to; its HTTP requests end in `answer_http`.
 ///
-/// One thread. While it lives, what that thread logs is kept here.
-class TestWorld final : private log::Listener, private HttpClient {
+/// One thread. While it lives, what that thread logs is kept here, and the incidents of its clients
+/// are its own.
+class TestWorld final : private log::Listener, private HttpClient, private Incidents::Listener {
 public:
     struct Options {
         HostOptions host;  // with `sources`; `http` is the world's own
@@ -72,10 +74,12 @@ private:
                  std::size_t count) override;
     void request(OutgoingRequest request, Reactor& home,
                  Function<void(Result<IncomingResponse>)> done) override;
+    void on_incident(const Incident& incident) override;
 
     const Options options_;
     std::vector<LogLine> logged_;
     HttpAnswer answer_http_;
+    ThreadIncidents incidents_;
     ManualReactor reactor_;
     socketio::Server server_;
     Host host_;

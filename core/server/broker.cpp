@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/base/incidents.hpp"
 #include "core/base/log.hpp"
 #include "core/server/stats.hpp"
 
@@ -64,11 +65,17 @@ Broker::Broker(Configuration configuration)
       http_(settings_.http, reactors_),
       scripts_(host_options(settings_, configuration.apps, http_, transport_), sockets_,
                reactors_of(transport_, thread_count(settings_.threads))),
+      audit_(settings_.audit),
+      teller_(scripts_),
       bundle_(settings_.client_bundle),
       router_(engine_, scripts_, bundle_, [this](std::string_view path) { return page(path); }),
       apps_(std::move(configuration.apps)) {}
 
-Broker::~Broker() { stop(); }
+Broker::~Broker() {
+    stop();
+    incidents().forget(teller_);
+    incidents().forget(audit_);
+}
 
 std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport, unsigned count) {
     std::vector<Reactor*> reactors;
@@ -79,6 +86,9 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport,
 
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
     if (auto opened = http_.open(); !opened) return opened.error();
+    if (auto opened = audit_.open(); !opened) return opened.error();
+    if (audit_.enabled()) incidents().listen(audit_);
+    incidents().listen(teller_);
     const std::vector<script::LoadError> errors = scripts_.load();
     log_errors(errors, false);
     if (settings_.strict && !errors.empty())
@@ -104,6 +114,7 @@ void Broker::reload(ReloadCause cause, Function<void(std::vector<script::LoadErr
     std::optional<script::LoadError> stale;
     if (cause == ReloadCause::asked) {
         log::info("reloading scripts");
+        audit_.reopen();
         if (auto renewed = transport_.reload_certificates(); !renewed)
             stale = {"server.tls", 0, "certificates not renewed, the old ones stay: " + renewed.error().message};
     }
@@ -149,6 +160,11 @@ std::vector<script::LoadError> Broker::load_errors() const {
     return logged_;
 }
 
+void Broker::tick() {
+    give_back_memory();
+    incidents().tell_repeats(Clock::now());
+}
+
 void Broker::give_back_memory() {
     // The allocator keeps what is freed; walking its heaps is only worth it after a crowd has gone.
     constexpr std::size_t kCrowd = 500;
@@ -189,7 +205,7 @@ std::optional<transport::HttpResponse> Broker::page(std::string_view path) const
     }
     if (path == "/stats") {
         return response(200, "application/json",
-                        stats_json({transport_, engine_, sockets_, scripts_,
+                        stats_json({transport_, engine_, sockets_, scripts_, audit_,
                                     Clock::now() - started_}));
     }
     return std::nullopt;

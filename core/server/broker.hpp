@@ -14,10 +14,12 @@
 #include "core/engineio/engine.hpp"
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
+#include "core/server/audit_log.hpp"
 #include "core/server/http_client.hpp"
 #include "core/server/router.hpp"
 #include "core/server/script_guard.hpp"
 #include "core/server/script_watch.hpp"
+#include "core/server/suspicion_teller.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/server.hpp"
 
@@ -40,8 +42,9 @@ public:
     /// Errors are logged, after a change of files only those that are new; `done` gets all, on some
     /// reactor or before this returns, unless the broker was stopped. Any thread but a reactor's.
     void reload(ReloadCause cause, Function<void(std::vector<script::LoadError>)> done = {});
-    /// Hands memory that a past crowd needed back to the system. Call every second or so.
-    void give_back_memory();
+    /// What is due now and then: hands memory that a past crowd needed back to the system, and
+    /// tells of incidents that came again. Call every second or so.
+    void tick();
     /// Stops accepting, tells the clients, and waits until they are gone or the time is over.
     void drain();
     /// Ends everything at once.
@@ -57,6 +60,7 @@ public:
     const engineio::Engine& engine() const noexcept { return engine_; }
     const socketio::Server& sockets() const noexcept { return sockets_; }
     const script::Host& scripts() const noexcept { return scripts_; }
+    const AuditLog& audit() const noexcept { return audit_; }
     /// What is known to be wrong since the last load or reload.
     std::vector<script::LoadError> load_errors() const;
 
@@ -65,6 +69,7 @@ private:
     static std::vector<Reactor*> reactors_of(transport::TransportServer& transport, unsigned count);
     Result<void> look_for_apps();
     void log_errors(const std::vector<script::LoadError>& errors, bool only_new);
+    void give_back_memory();
 
     const Settings settings_;
     const std::filesystem::path dir_;
@@ -76,6 +81,8 @@ private:
     engineio::Engine engine_;
     HttpClient http_;
     script::Host scripts_;
+    AuditLog audit_;
+    SuspicionTeller teller_;
     ClientBundle bundle_;
     Router router_;
     std::vector<transport::ListeningAddress> addresses_;

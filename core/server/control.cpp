@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/base/incidents.hpp"
 #include "core/server/control_socket.hpp"
 
 namespace moonwire::server {
@@ -140,6 +141,12 @@ void Control::on_request(ExchangePtr exchange) {
     if (get && path == "/status") return answer_report(exchange, status());
     if (get && path == "/namespaces") return answer_report(exchange, namespaces());
     if (get && path == "/sockets") return list_sockets(exchange);
+    // What changes something goes into the audit log, whether or not it succeeds.
+    if (post)
+        report({.kind = IncidentKind::admin,
+                .address = request.remote_address,
+                .socket = request.query_value("id"),
+                .detail = path});
     if (post && path == "/reload") return reload(exchange);
     if (post && path == "/drain") return drain(exchange);
     if (post && path == "/disconnect") return disconnect(exchange);

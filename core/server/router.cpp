@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/incidents.hpp"
 #include "core/server/script_guard.hpp"
 
 namespace moonwire::server {
@@ -64,6 +65,11 @@ void Router::to_scripts(const std::shared_ptr<transport::HttpExchange>& exchange
                                                                                    result) {
         // A script answers on its namespace's reactor; the connection may live on another.
         exchange->reactor().run([this, exchange, result = std::move(result)]() mutable {
+            // Not the path, which may hold a secret.
+            if (result.status == 401)
+                report({.kind = IncidentKind::auth_failed,
+                        .address = exchange->request().remote_address,
+                        .detail = "route"});
             respond(*exchange, {result.status, std::move(result.headers), std::move(result.body)});
         });
     });

@@ -262,6 +262,35 @@ R apply_send_queue(S& s, const V& v) {
     });
 }
 
+R apply_connections_per_ip(S& s, const V& v) {
+    // A client by polling has several TCP connections, and a browser up to six.
+    constexpr std::size_t kTcpConnections = 6;
+    return with(to_integer(v, 0, 10'000'000), [&](std::int64_t n) {
+        s.engine.max_sessions_per_ip = static_cast<std::size_t>(n);
+        s.transport.max_connections_per_ip = static_cast<std::size_t>(n) * kTcpConnections;
+    });
+}
+
+R apply_ipv6_prefix(S& s, const V& v) {
+    return with(to_integer(v, 1, 128), [&](std::int64_t n) {
+        s.engine.ipv6_prefix = s.transport.ipv6_prefix = static_cast<unsigned>(n);
+    });
+}
+
+R apply_over_rate(S& s, const V& v) {
+    const auto* text = std::get_if<std::string>(&v);
+    if (!text || (*text != "drop" && *text != "disconnect"))
+        return Error{"expected \"drop\" or \"disconnect\""};
+    s.socketio.inbound.disconnect = *text == "disconnect";
+    return {};
+}
+
+R apply_send_queue_age(S& s, const V& v) {
+    return with(to_integer(v, 0, kDayMs), [&](std::int64_t n) {
+        s.engine.send_queue_age = s.transport.send_queue_age = std::chrono::milliseconds(n);
+    });
+}
+
 const SettingKey kKeys[] = {
     MOONWIRE_TEXT("server.host", transport.host, false),
     MOONWIRE_NUMBER("server.port", transport.port, 0, 65535),
@@ -322,7 +351,17 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("engine.deflate_level", transport.deflate_level, 1, 9),
     MOONWIRE_NUMBER("engine.max_attachments", socketio.max_attachments, 0, 10'000),
     {"limits.connections", apply_connections},
+    {"limits.connections_per_ip", apply_connections_per_ip},
+    MOONWIRE_NUMBER("limits.connections_per_user", socketio.nsp.connections_per_user, 0,
+                    10'000'000),
+    {"limits.ipv6_prefix", apply_ipv6_prefix},
+    MOONWIRE_NUMBER("limits.handshakes_per_second_per_ip", per_second.handshakes, 0, 1'000'000),
+    MOONWIRE_NUMBER("limits.events_per_second", per_second.events, 0, 100'000'000),
+    MOONWIRE_NUMBER("limits.bytes_per_second", per_second.bytes, 0, std::int64_t{1} << 40),
+    MOONWIRE_NUMBER("limits.rate_burst_seconds", rate_burst_seconds, 1, 3600),
+    {"limits.over_rate", apply_over_rate},
     {"limits.send_queue_bytes", apply_send_queue},
+    {"limits.send_queue_ms", apply_send_queue_age},
     MOONWIRE_NUMBER("limits.namespaces_per_connection", socketio.max_namespaces, 1, 100'000),
     MOONWIRE_NUMBER("limits.rooms_per_socket", socketio.nsp.rooms, 1, 10'000'000),
     MOONWIRE_NUMBER("limits.awaited_acks_per_socket", socketio.nsp.awaited_acks, 1, 10'000'000),
@@ -358,6 +397,13 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("http.idle_connections", http.max_idle, 0, 1000),
     MOONWIRE_NUMBER("http.idle_connections_per_host", http.max_idle_per_host, 0, 1000),
     MOONWIRE_NUMBER("http.idle_timeout_ms", http.idle_timeout, 1, kDayMs),
+    MOONWIRE_TEXT("audit.file", audit.file, true),
+    {"audit.max_mb", [](S& s, const V& v) -> R {
+         return with(to_integer(v, 1, 1 << 20), [&](std::int64_t n) {
+             s.audit.max_bytes = static_cast<std::size_t>(n) << 20;
+         });
+     }},
+    MOONWIRE_NUMBER("audit.keep", audit.keep, 0, 1000),
     {"log.level", apply_log_level},
     {"log.format", apply_log_format},
     MOONWIRE_FLAG("log.enabled", log_enabled),
@@ -368,9 +414,7 @@ const SettingKey kKeys[] = {
 #undef MOONWIRE_MS
 #undef MOONWIRE_FLAG
 
-constexpr std::string_view kPlanned[] = {
-    "limits.events_per_second", "limits.bytes_per_second",
-    "limits.connections_per_ip", "plugins.load"};
+constexpr std::string_view kPlanned[] = {"plugins.load"};
 
 }  // namespace
 

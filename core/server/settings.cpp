@@ -202,6 +202,17 @@ Result<void> complete_listeners(Settings& settings) {
     return {};
 }
 
+/// A second's worth is given a second, and some seconds' worth may come at once.
+void complete_rates(Settings& settings) {
+    const double seconds = settings.rate_burst_seconds;
+    const auto rate = [seconds](auto per_second) {
+        return per_second == 0 ? Rate() : Rate(static_cast<double>(per_second) * seconds, seconds);
+    };
+    settings.engine.handshakes_per_ip = rate(settings.per_second.handshakes);
+    settings.socketio.inbound.events = rate(settings.per_second.events);
+    settings.socketio.inbound.bytes = rate(settings.per_second.bytes);
+}
+
 Result<void> check_threads(const Settings& settings) {
     const auto dedicated =
         std::count_if(settings.namespaces.begin(), settings.namespaces.end(),
@@ -322,6 +333,7 @@ Settings resolve_settings(const SettingsFile& file, const Overrides& overrides,
         note(errors, complete_listeners(settings));
         note(errors, check_threads(settings));
     }
+    complete_rates(settings);
     settings.socketio.nsp.recovery.detection =
         settings.engine.ping_interval + settings.engine.ping_timeout;
     settings.engine.cors = engineio::CorsPolicy(settings.cors_origins, settings.cors_credentials);

@@ -15,6 +15,7 @@
 #include "core/base/result.hpp"
 #include "core/engineio/options.hpp"
 #include "core/script/vm_limits.hpp"
+#include "core/server/audit_log.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/http_client.hpp"
 #include "core/transport/server.hpp"
@@ -56,6 +57,12 @@ struct Settings {
     transport::HttpClientOptions http;  // the scripts' way out
     bool watch = true;               // the scripts' folders
     bool strict = false;             // scripts with errors end the start
+    unsigned rate_burst_seconds = 2;  // what may come at once, of [limits]' rates
+    struct {
+        unsigned handshakes = 0, events = 0;
+        std::size_t bytes = 0;
+    } per_second;  // 0: no limit; resolve_settings makes the layers' rates of them
+    AuditOptions audit;
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
     bool log_enabled = true;

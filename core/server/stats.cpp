@@ -6,6 +6,8 @@
 
 #include <cstdio>
 
+#include "core/base/incidents.hpp"
+
 namespace moonwire::server {
 namespace {
 
@@ -70,6 +72,22 @@ void write_connections(Writer& out, const StatsSources& sources) {
     out.EndObject();
 }
 
+void write_incidents(Writer& out, const StatsSources& sources) {
+    out.Key("incidents");
+    out.StartObject();
+    for (std::size_t i = 0; i < kIncidentKinds; ++i) {
+        const auto kind = static_cast<IncidentKind>(i);
+        member(out, to_string(kind).data(), incidents().count(kind));
+    }
+    out.EndObject();
+    if (!sources.audit.enabled()) return;
+    out.Key("audit");
+    out.StartObject();
+    member(out, "written", sources.audit.written());
+    member(out, "dropped", sources.audit.dropped());
+    out.EndObject();
+}
+
 /// Returns (events in, events out) over all namespaces.
 std::pair<std::uint64_t, std::uint64_t> write_namespaces(Writer& out,
                                                          const StatsSources& sources) {
@@ -98,6 +116,7 @@ std::pair<std::uint64_t, std::uint64_t> write_namespaces(Writer& out,
         member(out, "acks_in", stats.acks_in.get());
         member(out, "acks_out", stats.acks_out.get());
         member(out, "overloaded", stats.overloaded.load(std::memory_order_relaxed));
+        member(out, "rate_limited", stats.limited.load(std::memory_order_relaxed));
         out.EndObject();
     }
     out.EndArray();
@@ -164,6 +183,7 @@ std::string stats_json(const StatsSources& sources) {
     member(out, "reactors", std::uint64_t{sources.transport.reactor_count()});
     member(out, "resident_bytes", resident_bytes());
     write_connections(out, sources);
+    write_incidents(out, sources);
     const auto [events_in, events_out] = write_namespaces(out, sources);
     const std::uint64_t errors = write_scripts(out, sources);
     member(out, "events_in", events_in);

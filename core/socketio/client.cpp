@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/ids.hpp"
+#include "core/base/incidents.hpp"
 #include "core/base/json_text.hpp"
 #include "core/base/log.hpp"
 #include "core/base/url.hpp"
@@ -16,6 +17,8 @@ namespace {
 constexpr std::string_view kInvalidNamespace = R"({"message":"Invalid namespace"})";
 constexpr std::string_view kShuttingDown = R"({"message":"server shutting down"})";
 constexpr std::string_view kTooManyNamespaces = R"({"message":"too many namespaces"})";
+constexpr std::string_view kRateLimited =
+    R"({"code":"rate_limited","message":"too much a second"})";
 constexpr std::string_view kBusy =
     R"({"code":"busy","message":"too many events in flight on this socket"})";
 
@@ -89,6 +92,8 @@ void Client::on_msgpack(std::string_view message) {
 
 void Client::on_packet(const Packet& packet, std::span<const SharedBytes> attachments) {
     const SocketPtr socket = find(packet.nsp);
+    if (server_.options().inbound.limited() && !within_rates(socket.get(), packet, attachments))
+        return;
     if (packet.type == PacketType::connect) {
         // A client of protocol 4 may ask for the "/" that it was given.
         if (socket && is_legacy() && packet.nsp == "/") return;
@@ -104,15 +109,8 @@ void Client::on_packet(const Packet& packet, std::span<const SharedBytes> attach
         case PacketType::binary_event:
             return on_event(socket, packet, attachments);
         case PacketType::ack:
-        case PacketType::binary_ack: {
-            const Payload payload{packet.data, attachments};
-            Namespace& nsp = socket->nsp();
-            if (nsp.reactor().is_current()) return nsp.receive_ack(socket, *packet.id, payload);
-            nsp.reactor().post([socket, id = *packet.id, owned = OwnedPayload(payload)] {
-                socket->nsp().receive_ack(socket, id, owned.view());
-            });
-            return;
-        }
+        case PacketType::binary_ack:
+            return on_ack(socket, packet, attachments);
         default:  // disconnect
             forget(*socket);
             socket->nsp().reactor().run([socket] {
@@ -124,11 +122,10 @@ void Client::on_packet(const Packet& packet, std::span<const SharedBytes> attach
 void Client::on_connect(std::string_view name, std::string auth) {
     if (server_.shutting_down()) return send(PacketType::connect_error, name, kShuttingDown);
     if (sockets_.size() >= server_.options().max_namespaces) {
-        log::warn("connection refused another namespace",
-                  {{"session", session_->id()}, {"limit", server_.options().max_namespaces}});
+        report_client(IncidentKind::namespaces_per_connection, nullptr, name);
         return send(PacketType::connect_error, name, kTooManyNamespaces);
     }
-    std::shared_ptr<Namespace> nsp = server_.arrive(name);
+    std::shared_ptr<Namespace> nsp = server_.arrive(name, session_->handshake()->address);
     if (!nsp) return send(PacketType::connect_error, name, kInvalidNamespace);
 
     // Not the session's id, which lets its holder speak for it; but older clients take it for one.
@@ -154,14 +151,8 @@ void Client::on_event(const SocketPtr& socket, const Packet& packet,
         server_.options().max_events_in_flight) {
         socket->in_flight_.fetch_sub(1, std::memory_order_relaxed);
         socket->nsp().count_overload();
-        const std::string error(kBusy);
-        const Format format = server_.options().nsp.format;
-        if (packet.id)
-            return Outgoing(format, PacketType::ack, packet.nsp, packet.id,
-                            {"[{\"error\":" + error + "}]"})
-                .send(*session_, {});
-        return Outgoing(format, PacketType::event, packet.nsp, {}, {"[\"error\"," + error + "]"})
-            .send(*session_, {});
+        report_client(IncidentKind::events_in_flight, socket.get());
+        return fail_event(packet, kBusy);
     }
     const Payload payload{packet.data, attachments};
     Namespace& nsp = socket->nsp();
@@ -170,6 +161,66 @@ void Client::on_event(const SocketPtr& socket, const Packet& packet,
         [socket, name = *std::move(name), id = packet.id, owned = OwnedPayload(payload)] {
             socket->nsp().receive_event(socket, name, owned.view(), id);
         });
+}
+
+void Client::on_ack(const SocketPtr& socket, const Packet& packet,
+                    std::span<const SharedBytes> attachments) {
+    const Payload payload{packet.data, attachments};
+    Namespace& nsp = socket->nsp();
+    if (nsp.reactor().is_current()) return nsp.receive_ack(socket, *packet.id, payload);
+    nsp.reactor().post([socket, id = *packet.id, owned = OwnedPayload(payload)] {
+        socket->nsp().receive_ack(socket, id, owned.view());
+    });
+}
+
+bool Client::within_rates(Socket* socket, const Packet& packet,
+                          std::span<const SharedBytes> attachments) {
+    if (packet.type == PacketType::disconnect) return true;
+    std::size_t bytes = packet.data.size();
+    for (const SharedBytes& each : attachments) bytes += each.size();
+    InboundBudget& budget = socket ? socket->inbound_ : connects_;
+    const auto over =
+        budget.take(server_.options().inbound, bytes, session_->reactor().now());
+    if (over) over_rate(*over, socket, packet);
+    return !over;
+}
+
+void Client::over_rate(IncidentKind limit, Socket* socket, const Packet& packet) {
+    const auto self = shared_from_this();
+    const bool disconnects = server_.options().inbound.disconnect;
+    report_client(limit, socket, packet.nsp, disconnects ? "disconnected" : "dropped");
+    if (packet.type == PacketType::connect) {
+        const Refusal refusal{"too much a second", R"({"code":"rate_limited"})"};
+        send(PacketType::connect_error, packet.nsp, error_of(refusal, is_legacy()));
+    } else if (socket) {
+        socket->nsp().count_limited();
+        const bool is_event =
+            packet.type == PacketType::event || packet.type == PacketType::binary_event;
+        // Nobody waits for the answer to an acknowledgement.
+        if (is_event && (packet.id || socket->inbound_.may_tell(session_->reactor().now())))
+            fail_event(packet, kRateLimited);
+    }
+    if (disconnects) disconnect_all();
+}
+
+void Client::fail_event(const Packet& packet, std::string_view error_json) {
+    const std::string error(error_json);
+    const Format format = server_.options().nsp.format;
+    if (packet.id)
+        Outgoing(format, PacketType::ack, packet.nsp, packet.id, {"[{\"error\":" + error + "}]"})
+            .send(*session_, {});
+    else
+        Outgoing(format, PacketType::event, packet.nsp, {}, {"[\"error\"," + error + "]"})
+            .send(*session_, {});
+}
+
+void Client::report_client(IncidentKind kind, const Socket* socket, std::string_view nsp,
+                           std::string_view detail) const {
+    if (socket) return socket->report(kind, detail);
+    report({.kind = kind,
+            .address = session_->handshake()->address,
+            .nsp = nsp,
+            .detail = detail});
 }
 
 void Client::admit(Socket& socket, std::string_view data, const std::vector<Outgoing>& missed,
@@ -217,8 +268,7 @@ void Client::on_close(engineio::CloseReason reason) {
 }
 
 void Client::reject(std::string_view why) {
-    log::info("closing a connection that broke the Socket.IO protocol",
-              {{"session", session_->id()}, {"address", session_->handshake()->address}, {"why", why}});
+    report_client(IncidentKind::protocol, nullptr, {}, why);
     session_->close(engineio::CloseReason::parse_error);
 }
 

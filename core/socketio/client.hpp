@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/engineio/session.hpp"
+#include "core/socketio/inbound_rate.hpp"
 #include "core/socketio/packet.hpp"
 #include "core/socketio/socket.hpp"
 
@@ -50,6 +51,18 @@ private:
     void on_msgpack(std::string_view message);
     void on_packet(const Packet& packet, std::span<const SharedBytes> attachments);
     void on_connect(std::string_view nsp, std::string auth_json);
+    void on_ack(const SocketPtr& socket, const Packet& packet,
+                std::span<const SharedBytes> attachments);
+    /// Whether this packet of the socket's, or this CONNECT, is within what may be sent; else it
+    /// was answered.
+    bool within_rates(Socket* socket, const Packet& packet,
+                      std::span<const SharedBytes> attachments);
+    void over_rate(IncidentKind limit, Socket* socket, const Packet& packet);
+    /// Tells the client that its event failed: as its acknowledgement, or in an `error` event.
+    void fail_event(const Packet& packet, std::string_view error);
+    /// Reports an incident of this client.
+    void report_client(IncidentKind kind, const Socket* socket, std::string_view nsp = {},
+                       std::string_view detail = {}) const;
     /// A packet without attachments.
     void send(PacketType type, std::string_view nsp, std::string_view json,
               engineio::SendOptions options = {});
@@ -66,6 +79,7 @@ private:
     std::vector<SocketPtr> sockets_;              // few; by wire_nsp
     std::unique_ptr<Partial> partial_;
     TimerId connect_timer_;
+    InboundBudget connects_;
 };
 
 }  // namespace moonwire::socketio

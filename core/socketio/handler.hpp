@@ -15,6 +15,7 @@ namespace moonwire::socketio {
 struct Refusal {
     std::string message;
     std::string data_json;  // empty: no data member
+    std::string code{};     // as in the data; for the broker's own records
 };
 
 /// Called once, on the namespace's reactor, now or later: nothing admits the client (on_connect then

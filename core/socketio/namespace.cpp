@@ -1,5 +1,6 @@
 #include "core/socketio/namespace.hpp"
 
+#include "core/base/incidents.hpp"
 #include "core/base/json_text.hpp"
 #include "core/base/log.hpp"
 #include "core/socketio/client.hpp"
@@ -90,12 +91,8 @@ void Namespace::broadcast_call(const Target& target, Payload payload, Duration t
 }
 
 void Namespace::join(const Target& target, const std::vector<std::string>& rooms) {
-    std::size_t refused = 0;
     for (const SocketPtr& socket : select(target))
-        for (const std::string& room : rooms) refused += !socket->join(room);
-    if (refused > 0)
-        log::warn("sockets not joined to further rooms: they are in too many",
-                  {{"namespace", name_}, {"refused", refused}, {"limit", options_.rooms}});
+        for (const std::string& room : rooms) socket->join(room);
 }
 
 void Namespace::leave(const Target& target, const std::vector<std::string>& rooms) {
@@ -164,6 +161,15 @@ bool Namespace::resume(SocketPtr before, const SocketPtr& socket, const Recovery
 
 void Namespace::admit(const SocketPtr& socket, std::optional<Refusal> refusal) {
     if (connecting_.erase(socket.get()) == 0) return;  // left while middleware ran
+    // By address only: each attempt has another id.
+    if (refusal)
+        report({.kind = refusal->code == "unauthorized" ? IncidentKind::auth_failed
+                                                        : IncidentKind::refused,
+                .address = socket->handshake().address,
+                .user = socket->user(),
+                .nsp = name_,
+                .detail = refusal->code});
+    else refusal = refusal_of_user(*socket);
     std::vector<Outgoing> missed;
     if (socket->recovered() && !refusal) {
         if (auto all = recovery_->missed(*socket)) missed = *std::move(all);
@@ -171,6 +177,19 @@ void Namespace::admit(const SocketPtr& socket, std::optional<Refusal> refusal) {
     }
     if (refusal) turn_away(socket, *refusal);
     else enter(socket, std::move(missed));
+}
+
+std::optional<Refusal> Namespace::refusal_of_user(const Socket& socket) const {
+    const std::size_t limit = options_.connections_per_user;
+    if (limit == 0 || socket.user().empty()) return std::nullopt;
+    const auto found = users_.find(socket.user());
+    if (found == users_.end() || found->second < limit) return std::nullopt;
+    report({.kind = IncidentKind::connections_per_user,
+            .address = socket.handshake().address,
+            .user = socket.user(),
+            .nsp = name_});
+    return Refusal{"too many connections", R"({"code":"too_many_connections"})",
+                   "too_many_connections"};
 }
 
 void Namespace::turn_away(const SocketPtr& socket, const Refusal& refusal) {
@@ -185,6 +204,7 @@ void Namespace::enter(const SocketPtr& socket, std::vector<Outgoing> missed) {
     socket->state_ = Socket::State::connected;
     sockets_.emplace(socket->id(), socket);
     adapter_.add(socket);
+    if (options_.connections_per_user > 0 && !socket->user().empty()) ++users_[socket->user()];
     stats_.connects.add();
     stats_.sockets.add();
     std::vector<Outgoing> answers;
@@ -246,6 +266,8 @@ void Namespace::finish(const SocketPtr& socket, std::string_view reason) {
     handler_->on_disconnecting(socket, reason);
     adapter_.remove(socket);
     sockets_.erase(socket->id());
+    if (const auto user = users_.find(socket->user()); user != users_.end() && --user->second == 0)
+        users_.erase(user);
     stats_.disconnects.add();
     stats_.sockets.subtract();
     if (socket->continuity_ && !closed_ && is_recoverable(reason)) {

@@ -24,6 +24,7 @@ struct NamespaceOptions {
     Format format = Format::json;
     std::size_t rooms = 10'000;         // a socket; further joins are refused
     std::size_t awaited_acks = 10'000;  // of a socket; further calls end as overloaded
+    std::size_t connections_per_user = 0;  // further ones are refused; 0: no limit
     RecoveryOptions recovery;
 };
 
@@ -32,6 +33,7 @@ struct NamespaceStats {
     Counter sockets, connects, refused, disconnects, recovered, expired;
     Counter events_in, events_out, acks_in, acks_out;
     std::atomic<std::uint64_t> overloaded{0};  // events answered `busy`; any reactor
+    std::atomic<std::uint64_t> limited{0};     // what was dropped as too much a second; likewise
 };
 
 /// A reply of one member to a broadcast that asked for acknowledgements.
@@ -63,6 +65,7 @@ public:
     std::size_t away_queue() const noexcept { return recovery_ ? recovery_->queued() : 0; }
     std::size_t recovery_bytes() const noexcept { return recovery_ ? recovery_->log_bytes() : 0; }
     void count_overload() noexcept { stats_.overloaded.fetch_add(1, std::memory_order_relaxed); }
+    void count_limited() noexcept { stats_.limited.fetch_add(1, std::memory_order_relaxed); }
     const std::shared_ptr<NamespaceHandler>& handler() const noexcept { return handler_; }
 
     // Home reactor.
@@ -116,6 +119,8 @@ private:
     Outgoing event_for(const Target& target, Payload payload, bool is_volatile);
     Outgoing event_for(const Socket& socket, Payload payload, bool is_volatile);
     void refuse(const SocketPtr& socket, const Refusal& refusal);
+    /// Why a user may have no further connection here, if so.
+    std::optional<Refusal> refusal_of_user(const Socket& socket) const;
     void finish(const SocketPtr& socket, std::string_view reason);
     AckId next_ack_id() noexcept { return next_ack_id_++; }
 
@@ -128,6 +133,7 @@ private:
     Adapter adapter_;
     std::unordered_map<std::string_view, SocketPtr> sockets_;  // keys view the sockets' ids
     std::unordered_map<Socket*, SocketPtr> connecting_;        // middleware is running
+    std::unordered_map<std::string, std::size_t> users_;  // their sockets; only if limited
     AckId next_ack_id_ = 0;
     bool closed_ = false;
     Task on_empty_;

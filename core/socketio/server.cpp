@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/incidents.hpp"
 #include "core/base/path_segment.hpp"
 #include "core/socketio/client.hpp"
 
@@ -106,8 +107,8 @@ std::vector<std::shared_ptr<Namespace>> Server::members(std::string_view family)
     return all;
 }
 
-std::shared_ptr<Namespace> Server::arrive(std::string_view wire_name) {
-    std::lock_guard lock(mutex_);
+std::shared_ptr<Namespace> Server::arrive(std::string_view wire_name, std::string_view address) {
+    std::unique_lock lock(mutex_);
     std::string_view name = wire_name;
     if (const auto alias = aliases_.find(name); alias != aliases_.end()) name = alias->second;
     if (const auto found = namespaces_.find(name); found != namespaces_.end()) {
@@ -118,7 +119,12 @@ std::shared_ptr<Namespace> Server::arrive(std::string_view wire_name) {
     for (auto& [pattern, family] : families_) {
         auto params = match(pattern, name);
         if (!params) continue;
-        if (family.members >= options_.max_family_members) return nullptr;
+        if (family.members >= options_.max_family_members) {
+            const std::string full = pattern;
+            lock.unlock();
+            report({.kind = IncidentKind::family_members, .address = address, .nsp = full});
+            return nullptr;
+        }
         ++family.members;
         auto nsp = std::make_shared<Namespace>(std::string(name), *std::move(params), *family.home,
                                                family.handler, reactors_, options_.nsp);

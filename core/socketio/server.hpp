@@ -12,6 +12,7 @@
 
 #include "core/base/reactor.hpp"
 #include "core/engineio/session.hpp"
+#include "core/socketio/inbound_rate.hpp"
 #include "core/socketio/namespace.hpp"
 
 namespace moonwire::socketio {
@@ -23,6 +24,7 @@ struct ServerOptions {
     std::size_t max_namespaces = 100;                   // a connection
     std::size_t max_family_members = 10'000;            // children of a parameterised namespace
     std::uint32_t max_events_in_flight = 1'000;         // a socket; beyond: answered `busy`
+    InboundRates inbound;                               // a socket
     bool keep_empty = false;  // children of a parameterised namespace stay when empty
     NamespaceOptions nsp;
 };
@@ -73,9 +75,9 @@ private:
         std::size_t members = 0;
     };
 
-    /// The namespace that a client's CONNECT means, made if a family has it. It stays at least
-    /// until `arrived`.
-    std::shared_ptr<Namespace> arrive(std::string_view wire_name);
+    /// The namespace that the CONNECT of a client at this address means, made if a family has it.
+    /// It stays at least until `arrived`.
+    std::shared_ptr<Namespace> arrive(std::string_view wire_name, std::string_view address);
     void arrived(const std::shared_ptr<Namespace>& nsp);
     void forget_if_empty(const std::shared_ptr<Namespace>& nsp);
 

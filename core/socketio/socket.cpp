@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/incidents.hpp"
 #include "core/socketio/client.hpp"
 #include "core/socketio/namespace.hpp"
 #include "core/socketio/recovery.hpp"
@@ -18,6 +19,15 @@ Socket::Socket(std::string id, std::shared_ptr<Namespace> nsp, std::string wire_
 
 Reactor& Socket::home() const noexcept { return nsp_->reactor(); }
 
+void Socket::report(IncidentKind kind, std::string_view detail) const {
+    moonwire::report({.kind = kind,
+                      .address = handshake_->address,
+                      .user = user_,
+                      .nsp = nsp_->name(),
+                      .socket = id_,
+                      .detail = detail});
+}
+
 bool Socket::in_room(std::string_view room) const {
     return room == id_ || std::find(rooms_.begin(), rooms_.end(), room) != rooms_.end();
 }
@@ -27,7 +37,10 @@ bool Socket::recovered() const noexcept { return continuity_ && continuity_->rec
 bool Socket::join(std::string_view room) {
     if (state_ == State::gone || state_ == State::away) return false;
     if (in_room(room)) return true;
-    if (rooms_.size() >= nsp_->options_.rooms) return false;
+    if (rooms_.size() >= nsp_->options_.rooms) {
+        report(IncidentKind::rooms_per_socket);
+        return false;
+    }
     rooms_.emplace_back(room);
     if (continuity_) continuity_->joined(room, nsp_->recovery_->last());
     // A socket still in middleware enters the tables, with its rooms, when it is admitted.
@@ -104,6 +117,7 @@ SocketPtr Socket::current() {
 
 void Socket::carry_on(Socket& before) {
     id_ = before.id_;
+    user_ = before.user_;
     rooms_ = std::move(before.rooms_);
     acks_ = std::move(before.acks_);
     before.acks_.clear();
@@ -111,7 +125,10 @@ void Socket::carry_on(Socket& before) {
 }
 
 bool Socket::expect_ack(AckId id, std::optional<Duration> timeout, AckCallback& callback) {
-    if (acks_.size() >= nsp_->options_.awaited_acks) return false;
+    if (acks_.size() >= nsp_->options_.awaited_acks) {
+        report(IncidentKind::awaited_acks_per_socket);
+        return false;
+    }
     TimerId timer;
     if (timeout) {
         timer = home().after(*timeout, [self = shared_from_this(), id] {

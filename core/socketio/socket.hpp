@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "core/base/function.hpp"
+#include "core/base/incident.hpp"
 #include "core/engineio/session.hpp"
+#include "core/socketio/inbound_rate.hpp"
 #include "core/socketio/outgoing.hpp"
 #include "core/socketio/packet.hpp"
 
@@ -49,14 +51,17 @@ public:
     Socket(std::string id, std::shared_ptr<Namespace> nsp, std::string wire_nsp,
            std::shared_ptr<engineio::Session> session);
 
-    // Fixed at creation (the id until it is admitted: a recovered socket gets its old one): any
-    // thread.
+    // Fixed at creation (id and user once it is admitted: a recovered socket gets its old ones):
+    // any thread.
     const std::string& id() const noexcept { return id_; }
     Namespace& nsp() const noexcept { return *nsp_; }
     /// The name that the client knows the namespace by: an alias, or the namespace's own.
     const std::string& wire_nsp() const noexcept { return wire_nsp_; }
     const engineio::Handshake& handshake() const noexcept { return *handshake_; }
     engineio::Session& session() const noexcept { return *session_; }
+    /// Who it is, as middleware found out; empty if it did not.
+    const std::string& user() const noexcept { return user_; }
+    void report(IncidentKind kind, std::string_view detail = {}) const;
 
     // Connection face: on the session's reactor.
     /// CONNECT was answered and the client has not left: what is sent now reaches it.
@@ -88,6 +93,8 @@ public:
     void disconnect(bool close);
     /// Closes the connection for sending something that can't be parsed.
     void reject_input();
+    /// While it is being connected: what `user()` is from then on.
+    void set_user(std::string user) { user_ = std::move(user); }
     SocketData* data() const noexcept { return data_.get(); }
     void set_data(std::unique_ptr<SocketData> data) { data_ = std::move(data); }
     std::unique_ptr<SocketData> take_data() { return std::move(data_); }
@@ -123,6 +130,7 @@ private:
     Reactor& home() const noexcept;
 
     std::string id_;
+    std::string user_;
     const std::shared_ptr<Namespace> nsp_;
     const std::string wire_nsp_;
     const std::shared_ptr<engineio::Session> session_;
@@ -138,6 +146,7 @@ private:
     // connection
     Client* client_ = nullptr;  // while the client lists this socket
     bool open_ = false;
+    InboundBudget inbound_;
 
     // both
     std::atomic<std::uint32_t> in_flight_{0};  // events received and not yet handled

@@ -147,6 +147,7 @@ void Connection::close_socket() {
     reading_ = false;
     link_.socket.close();
     link_.slot = {};
+    link_.place = {};
     worker_.stats.connections_closed.add();
     worker_.connections.remove(*this);
 }

@@ -3,6 +3,7 @@
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
+#include "core/base/incidents.hpp"
 #include "core/transport/http_exchange.hpp"
 #include "core/transport/websocket_connection.hpp"
 
@@ -202,12 +203,22 @@ void HttpConnection::answer(const HttpResponse& response) {
 }
 
 void HttpConnection::reject(unsigned status) {
+    if (status == 413) report_too_large();
     parser_.reset();
     input_ = std::string();
     clear_deadline();
     head_request_ = false;
     phase_ = Phase::pending;
     answer({status, {}, {}, true});
+}
+
+void HttpConnection::report_too_large() {
+    HttpRequest request = to_request(parser_->release());
+    request.remote_address = link_.address;
+    worker_.options.trusted_proxies.apply(request);
+    report({.kind = IncidentKind::max_payload_bytes,
+            .address = request.remote_address,
+            .detail = "POST"});
 }
 
 void HttpConnection::on_queue_sent() {

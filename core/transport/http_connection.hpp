@@ -51,6 +51,7 @@ private:
     void on_more_needed();
     void on_parsed();
     void reject(unsigned status);
+    void report_too_large();
     void move_to(Worker& target, HttpRequest request);
     void deliver(std::shared_ptr<Exchange> exchange);
     void wait_for_input();

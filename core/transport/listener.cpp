@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/incidents.hpp"
+#include "core/base/ip_address.hpp"
 #include "core/base/log.hpp"
 #include "core/transport/http_connection.hpp"
 
@@ -41,12 +43,14 @@ void set_address(Link& link, const sockaddr_storage& peer) {
 
 Listener::Listener(const std::vector<std::unique_ptr<Worker>>& workers, std::size_t serving,
                    ListeningSocket socket,
-                   std::shared_ptr<std::atomic<std::size_t>> open_connections)
+                   std::shared_ptr<std::atomic<std::size_t>> open_connections,
+                   std::shared_ptr<SharedCounts> addresses)
     : workers_(workers),
       serving_(serving),
       home_(*workers.front()),
       listening_(std::move(socket)),
-      open_connections_(std::move(open_connections)) {}
+      open_connections_(std::move(open_connections)),
+      addresses_(std::move(addresses)) {}
 
 void Listener::wait() {
     if (!listening_.acceptor().is_open()) return;
@@ -88,16 +92,32 @@ void Listener::on_accepted(Descriptor socket, const sockaddr_storage& peer) {
     next_ = (next_ + 1) % serving_;
     const std::size_t open = open_connections_->load();
     const bool refused = open >= home_.options.max_connections;
-    if (refused) home_.stats.refused.add();
-    if (refused && open >= home_.options.max_connections + kRefusedAtOnce) return;
-    Link link{std::move(socket), {}, 0, ConnectionSlot(open_connections_), nullptr};
+    Link link{std::move(socket), {}, 0, {}, {}, nullptr};
     set_address(link, peer);
+    if (refused) {
+        home_.stats.refused.add();
+        report({.kind = IncidentKind::connections, .address = link.address});
+    }
+    if (refused && open >= home_.options.max_connections + kRefusedAtOnce) return;
+    if (!find_place(link)) return;
+    link.slot = ConnectionSlot(open_connections_);
     const int one = 1;
     ::setsockopt(link.socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (tls_) link.tls = tls_->accept(link.socket.get());
     worker.reactor.post([&worker, refused, link = std::make_unique<Link>(std::move(link))] {
         HttpConnection::start(worker, std::move(*link), refused);
     });
+}
+
+bool Listener::find_place(Link& link) const {
+    if (home_.options.max_connections_per_ip == 0) return true;
+    const auto address = IpAddress::parse(link.address);
+    if (!address || home_.options.trusted_proxies.trusts(link.address)) return true;
+    link.place = addresses_->take(address->key(home_.options.ipv6_prefix));
+    if (link.place) return true;
+    home_.stats.refused.add();
+    report({.kind = IncidentKind::connections_per_ip, .address = link.address, .detail = "tcp"});
+    return false;
 }
 
 }  // namespace moonwire::transport

@@ -29,6 +29,7 @@ void SendQueue::push(SharedBytes bytes, Flush flush) {
         return;
     }
     queued_bytes_ += bytes.size();
+    if (age_) age_->queued(bytes.size(), worker_.reactor.now());
     slots_.push_back(std::move(bytes));
     if (flush == Flush::now && !blocked()) {
         write();
@@ -142,6 +143,8 @@ void SendQueue::wrote(std::size_t bytes) {
 
 void SendQueue::consume(std::size_t bytes) {
     queued_bytes_ -= bytes;
+    if (age_) age_->sent(bytes);
+    if (age_ && age_->empty()) age_.reset();
     while (bytes > 0) {
         const std::size_t left = slots_[head_].size() - head_offset_;
         if (bytes < left) {
@@ -165,7 +168,17 @@ void SendQueue::consume(std::size_t bytes) {
 
 void SendQueue::wait_for(std::uint32_t events) {
     waits_for_ = events;
-    set_timer(worker_.reactor.now() + worker_.options.write_timeout);
+    const TimePoint now = worker_.reactor.now();
+    const Duration age_limit = worker_.options.send_queue_age;
+    TimePoint deadline = now + worker_.options.write_timeout;
+    if (age_limit > Duration::zero()) {
+        if (!age_) {
+            age_ = std::make_unique<BacklogAge>(age_limit);
+            age_->queued(queued_bytes_, now);
+        }
+        deadline = std::min(deadline, age_->oldest() + age_limit);
+    }
+    set_timer(deadline);
     owner_.on_blocked();
 }
 
@@ -181,10 +194,14 @@ void SendQueue::fail(Failure failure) {
     schedule();
 }
 
+bool SendQueue::is_stale() const {
+    return age_ && worker_.reactor.now() - age_->oldest() >= worker_.options.send_queue_age;
+}
+
 void SendQueue::set_timer(TimePoint when) {
     timer_ = worker_.reactor.after(when - worker_.reactor.now(), [this] {
         timer_ = {};
-        if (blocked()) fail(Failure::timeout);
+        if (blocked()) fail(is_stale() ? Failure::stale : Failure::timeout);
         else schedule();
     });
 }
@@ -203,6 +220,7 @@ void SendQueue::close() {
     failing_ = false;
     slots_.clear();
     slots_.shrink_to_fit();
+    age_.reset();
     head_ = head_offset_ = queued_bytes_ = 0;
 }
 

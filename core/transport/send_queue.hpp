@@ -9,6 +9,7 @@
 #include "core/base/bytes.hpp"
 #include "core/base/clock.hpp"
 #include "core/base/timer_queue.hpp"
+#include "core/transport/backlog_age.hpp"
 #include "core/transport/websocket.hpp"
 #include "core/transport/worker.hpp"
 
@@ -19,11 +20,11 @@ namespace moonwire::transport {
 ///
 /// What is pushed with Flush::window waits until `coalesce_window` has passed since the last
 /// write; anything pushed with Flush::turn takes it along. On TLS small messages share records. A
-/// peer that takes nothing for `write_timeout`, or lets more than the limit pile up, fails the
-/// queue. Owned by a Connection, used on its reactor. The owner is never called from within push.
+/// peer that takes nothing for `write_timeout`, lets more than the limit pile up, or leaves a byte
+/// untaken for longer than `send_queue_age`, fails the queue. Owned by a Connection, used on its reactor. The owner is never called from within push.
 class SendQueue {
 public:
-    enum class Failure : std::uint8_t { error, timeout, overflow };
+    enum class Failure : std::uint8_t { error, timeout, overflow, stale };
 
     class Owner {
     public:
@@ -79,6 +80,7 @@ private:
     void consume(std::size_t bytes);
     void wait_for(std::uint32_t events);
     void fail(Failure failure);
+    bool is_stale() const;
     void set_timer(TimePoint when);
     void cancel_timer();
 
@@ -91,6 +93,7 @@ private:
     std::size_t head_ = 0;         // the first slot not yet written
     std::size_t head_offset_ = 0;  // bytes of it that are
     std::size_t queued_bytes_ = 0;
+    std::unique_ptr<BacklogAge> age_;  // since it was blocked; none while there is no limit
     TimePoint last_write_{};
     TimePoint alone_until_{};  // what follows a Flush::now waits so long
     TimerId timer_;            // the window's end or, while blocked, the write timeout

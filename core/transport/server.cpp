@@ -59,13 +59,14 @@ Result<std::vector<ListeningAddress>> TransportServer::listen(HttpHandler& handl
     const TransportOptions& options = impl_->options;
     auto& io_context = impl_->workers.front()->reactor.context();
     const auto open_connections = std::make_shared<std::atomic<std::size_t>>(0);
+    const auto counts = std::make_shared<SharedCounts>(options.max_connections_per_ip);
     std::vector<std::shared_ptr<Listener>> listeners;
     std::vector<ListeningAddress> addresses;
     const auto add = [&](ListeningSocket socket, std::string url) {
         addresses.push_back({std::move(url), socket.port()});
         listeners.push_back(
             std::make_shared<Listener>(impl_->workers, impl_->serving, std::move(socket),
-                                       open_connections));
+                                       open_connections, counts));
         return listeners.back();
     };
     if (options.plain) {

@@ -27,7 +27,10 @@ struct TransportOptions {
     std::size_t max_body_bytes = 1'000'000;            // 413 beyond it
     std::size_t max_message_bytes = 1'000'000;         // a WebSocket message; 1009 beyond it
     std::size_t send_queue_bytes = 16 * 1024 * 1024;   // a connection; the slow consumer is cut
+    std::chrono::milliseconds send_queue_age{0};       // the same by its oldest byte; 0: any age
     std::size_t max_connections = 100'000;             // 503 beyond it
+    std::size_t max_connections_per_ip = 0;            // closed beyond it; 0: no limit
+    unsigned ipv6_prefix = 64;                         // of an IPv6 address, that limits look at
     std::chrono::milliseconds header_timeout{10'000};  // from accept or first byte to headers
     std::chrono::milliseconds body_timeout{30'000};    // whole body
     std::chrono::milliseconds idle_timeout{65'000};    // keep-alive, between requests

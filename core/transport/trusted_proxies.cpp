@@ -1,41 +1,14 @@
 #include "core/transport/trusted_proxies.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <optional>
 #include <utility>
 
 namespace moonwire::transport {
 namespace {
 
-using Address = std::array<std::uint8_t, 16>;
-
 constexpr std::string_view kUnix = "unix:";
-constexpr Address kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-constexpr unsigned kMappedBits = 96;
-
-bool is_mapped(const Address& address) {
-    return std::equal(kMapped.begin(), kMapped.begin() + kMappedBits / 8, address.begin());
-}
-
-std::optional<Address> parse_address(std::string_view text) {
-    const std::string terminated(text);
-    Address address = kMapped;
-    if (inet_pton(AF_INET, terminated.c_str(), address.data() + kMappedBits / 8) == 1)
-        return address;
-    if (inet_pton(AF_INET6, terminated.c_str(), address.data()) == 1) return address;
-    return std::nullopt;
-}
-
-std::string to_text(const Address& address) {
-    char text[INET6_ADDRSTRLEN] = {};
-    if (is_mapped(address)) inet_ntop(AF_INET, address.data() + kMappedBits / 8, text, sizeof text);
-    else inet_ntop(AF_INET6, address.data(), text, sizeof text);
-    return text;
-}
 
 std::string_view trim(std::string_view text) {
     const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
@@ -112,12 +85,12 @@ std::vector<Hop> hops_of(const HttpRequest& request) {
 }
 
 /// "192.0.2.1", "192.0.2.1:4711", "2001:db8::1" or "[2001:db8::1]:4711".
-std::optional<Address> parse_node(std::string_view node) {
-    if (node.starts_with('[')) return parse_address(node.substr(1, node.find(']') - 1));
+std::optional<IpAddress> parse_node(std::string_view node) {
+    if (node.starts_with('[')) return IpAddress::parse(node.substr(1, node.find(']') - 1));
     const std::size_t colon = node.find(':');
     if (colon != std::string_view::npos && node.find(':', colon + 1) == std::string_view::npos)
         node = node.substr(0, colon);
-    return parse_address(node);
+    return IpAddress::parse(node);
 }
 
 }  // namespace
@@ -130,10 +103,10 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& lis
             continue;
         }
         const std::size_t slash = entry.find('/');
-        const auto address = parse_address(std::string_view(entry).substr(0, slash));
+        const auto address = IpAddress::parse(std::string_view(entry).substr(0, slash));
         const Error wrong{"\"" + entry + "\" is no address or network, as in \"10.0.0.0/8\""};
         if (!address) return wrong;
-        const bool v4 = is_mapped(*address) && entry.find(':') == std::string::npos;
+        const bool v4 = address->is_v4() && entry.find(':') == std::string::npos;
         unsigned bits = v4 ? 32 : 128;
         if (slash != std::string::npos) {
             const char* end = entry.data() + entry.size();
@@ -149,13 +122,10 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& lis
 
 bool TrustedProxies::trusts(std::string_view text) const {
     if (text == kUnix) return unix_;
-    const auto address = parse_address(text);
+    const auto address = IpAddress::parse(text);
     if (!address) return false;
     return std::any_of(networks_.begin(), networks_.end(), [&](const Network& network) {
-        const unsigned whole = network.bits / 8;
-        if (std::memcmp(address->data(), network.address.data(), whole) != 0) return false;
-        const unsigned rest = network.bits % 8;
-        return rest == 0 || ((*address)[whole] ^ network.address[whole]) >> (8 - rest) == 0;
+        return address->shares_prefix(network.address, network.bits);
     });
 }
 
@@ -169,7 +139,7 @@ void TrustedProxies::apply(HttpRequest& request) const {
         }
         const auto address = parse_node(hops[i].address);
         if (!address) return;  // hidden or unknown: what the proxy before said stands
-        request.remote_address = to_text(*address);
+        request.remote_address = address->text();
         request.remote_port = 0;
         if (!trusts(request.remote_address)) return;
     }

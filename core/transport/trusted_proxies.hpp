@@ -1,11 +1,10 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/base/ip_address.hpp"
 #include "core/base/result.hpp"
 #include "core/transport/http.hpp"
 
@@ -27,7 +26,7 @@ public:
 
 private:
     struct Network {
-        std::array<std::uint8_t, 16> address;  // IPv4 as ::ffff:a.b.c.d
+        IpAddress address;
         unsigned bits;
     };
     std::vector<Network> networks_;

@@ -22,6 +22,7 @@ enum class WebSocketEnd : std::uint8_t {
     failed,     // reset, protocol error, timeout
     too_large,  // a message over the limit; the peer was told 1009
     overflow,   // a slow consumer: the send queue went over its limit
+    stale,      // a slow consumer: what is queued for it has waited too long
 };
 
 /// A server-side WebSocket connection. Lives on one reactor; every call is made there.

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "core/base/log.hpp"
 #include "core/base/utf8.hpp"
 #include "core/transport/deflate_offer.hpp"
 #include "core/transport/websocket_handshake.hpp"
@@ -124,17 +123,11 @@ void WebSocketConnection::close(std::uint16_t code) {
 void WebSocketConnection::on_deadline() { finish(WebSocketEnd::failed, Goodbye::at_once); }
 
 void WebSocketConnection::on_queue_failed(SendQueue::Failure failure) {
-    if (failure != SendQueue::Failure::overflow) {
-        finish(WebSocketEnd::failed, Goodbye::at_once);
-        return;
-    }
-    worker_.stats.slow_consumers.add();
-    log::warn("slow consumer disconnected: its send queue is over the limit",
-              {{"address", link_.address},
-               {"port", link_.port},
-               {"queued_bytes", queue_.queued_bytes()},
-               {"limit_bytes", worker_.options.send_queue_bytes}});
-    finish(WebSocketEnd::overflow, Goodbye::at_once);
+    WebSocketEnd end = WebSocketEnd::failed;
+    if (failure == SendQueue::Failure::overflow) end = WebSocketEnd::overflow;
+    if (failure == SendQueue::Failure::stale) end = WebSocketEnd::stale;
+    if (end != WebSocketEnd::failed) worker_.stats.slow_consumers.add();
+    finish(end, Goodbye::at_once);
 }
 
 void WebSocketConnection::end_now() {

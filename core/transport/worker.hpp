@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/shared_counts.hpp"
 #include "core/transport/asio_reactor.hpp"
 #include "core/transport/deflater.hpp"
 #include "core/transport/descriptor.hpp"
@@ -107,6 +108,7 @@ struct Link {
     std::string address;
     std::uint16_t port = 0;
     ConnectionSlot slot;
+    SharedCounts::Place place;  // under its address's limit
     std::unique_ptr<TlsChannel> tls;  // none on a plain connection
 };
 

@@ -270,7 +270,7 @@ const SCENARIOS = {
         ["b", "for a room"], ["b", "for all"], ["b", "not for them"], ["muted", "for all"]]);
       const [[, time]] = heard("tick");
       assert.ok(time > 1.7e9, time);
-      for (const { id } of [a, b]) await stage.broker.logged(new RegExp(` info .*\\b${id}\\b`));
+      for (const { id } of [a, b]) await stage.broker.logged(new RegExp(` info .*(?<![\\w-])${id}(?![\\w-])`));
     }),
   ],
 
@@ -465,6 +465,19 @@ const SCENARIOS = {
       const { headers } = await stage.request("GET", `${handshake}&token=t`);
       assert.strictEqual(headers.get("set-cookie"), "seen=1; Path=/; HttpOnly");
       await stage.open("/shop", { query: { token: "t" } });
+    }),
+    served({
+      after: `ns:use(function(socket) if socket.handshake.auth.guess then fail("unauthorized", "no") end end)
+ns:on_connect(function(socket) socket:join("staff") end)`,
+    }, async (stage) => {
+      const staff = await stage.open();
+      const told = event(staff, "incident");
+      const guess = stage.clients.make(stage.broker, "/shop", { auth: { guess: 1 }, reconnection: false });
+      await event(guess, "connect_error");
+      const [incident] = await told;
+      assert.strictEqual(incident.kind, "auth_failed");
+      assert.deepStrictEqual([incident.address, incident.nsp, incident.count], ["127.0.0.1", "/shop", 1]);
+      await stage.broker.logged(/ warn .*guessing\? .*address=127\.0\.0\.1/);
     }),
   ],
 

@@ -103,6 +103,35 @@ std::string with_client(std::string_view body) {
            std::string(body) + "\nend)\n";
 }
 
+TEST_CASE("on_suspicious hears what a test's own clients do, and each test for itself") {
+    TestApp app(R"lua(
+local ns = namespace "/t"
+ns:use(function(socket)
+  if socket.handshake.auth.token ~= "t" then fail("unauthorized", "no token") end
+end)
+on_suspicious(function(incident)
+  ns.state.heard = ns.state.heard or {}
+  table.insert(ns.state.heard, { incident.kind, incident.address, incident.count })
+end)
+)lua",
+                R"lua(
+local function guess(times)
+  for i = 1, times do connect("/t", { address = "192.0.2.1" }) end
+end
+it("hears a refusal", function()
+  guess(1)
+  expect(state("/t").heard).to_equal { { "auth_failed", "192.0.2.1", 1 } }
+end)
+it("hears several as one more, once time passes", function()
+  guess(3)
+  expect(state("/t").heard).to_have_length(1)
+  advance(1)
+  expect(state("/t").heard).to_equal { { "auth_failed", "192.0.2.1", 1 }, { "auth_failed", "192.0.2.1", 2 } }
+end)
+)lua");
+    app.all_pass(2);
+}
+
 TEST_CASE("clients connect, call, are told, and leave") {
     TestApp app(kShop, R"lua(
         describe("a client", function()

@@ -211,6 +211,50 @@ TEST_CASE("compression is off unless asked for") {
           "moonwire.toml:2: engine.deflate_level: expected a whole number from 1 to 9");
 }
 
+TEST_CASE("limits by address, user and time reach the layers that hold them") {
+    const auto settings = resolve(
+        "[limits]\nconnections_per_ip = 10\nconnections_per_user = 3\nipv6_prefix = 56\n"
+        "handshakes_per_second_per_ip = 5\nevents_per_second = 50\nbytes_per_second = 100_000\n"
+        "over_rate = \"disconnect\"\nrate_burst_seconds = 4\nsend_queue_ms = 1500\n");
+    REQUIRE(settings);
+    using namespace std::chrono_literals;
+    CHECK(settings->engine.max_sessions_per_ip == 10);
+    CHECK(settings->transport.max_connections_per_ip == 60);
+    CHECK(settings->socketio.nsp.connections_per_user == 3);
+    CHECK(settings->engine.ipv6_prefix == 56);
+    CHECK(settings->transport.ipv6_prefix == 56);
+    CHECK(settings->engine.send_queue_age == 1500ms);
+    CHECK(settings->transport.send_queue_age == 1500ms);
+    CHECK(settings->socketio.inbound.disconnect);
+    TokenBucket bucket;
+    int at_once = 0;
+    while (bucket.take(settings->engine.handshakes_per_ip, TimePoint{} + 1h)) ++at_once;
+    CHECK(at_once == 20);
+    CHECK(settings->socketio.inbound.events.refill() == 4s);
+    CHECK(settings->socketio.inbound.bytes.refill() == 4s);
+
+    const auto off = resolve("");
+    CHECK_FALSE(off->engine.handshakes_per_ip);
+    CHECK_FALSE(off->socketio.inbound.limited());
+    CHECK(off->engine.max_sessions_per_ip == 0);
+    CHECK(why("[limits]\nover_rate = \"scold\"\n") ==
+          "moonwire.toml:2: limits.over_rate: expected \"drop\" or \"disconnect\"");
+    CHECK(why("[limits]\nevents_per_second = -1\n").starts_with(
+        "moonwire.toml:2: limits.events_per_second: "));
+}
+
+TEST_CASE("the audit log's file starts where moonwire.toml lies") {
+    TempFolder folder;
+    const auto file = SettingsFile::read(
+        folder.write("moonwire.toml", "[audit]\nfile = \"a.jsonl\"\nmax_mb = 2\nkeep = 9\n"));
+    const auto settings = resolve_settings(*file, {});
+    REQUIRE(settings);
+    CHECK(settings->audit.file == (folder.path() / "a.jsonl").string());
+    CHECK(settings->audit.max_bytes == 2u << 20);
+    CHECK(settings->audit.keep == 9);
+    CHECK(resolve("")->audit.file.empty());
+}
+
 TEST_CASE("aliases are read") {
     const auto settings = resolve("[namespaces]\n\"/\" = \"/tickets\"\n");
     REQUIRE(settings);

@@ -66,6 +66,7 @@ public:
     void on_connecting(const SocketPtr& socket, std::string_view auth,
                        ConnectDecision decide) override {
         note("connecting " + std::string(auth));
+        if (!user.empty()) socket->set_user(user);
         if (hold) pending.push_back(std::move(decide));
         else decide(refusal);
         last = socket;
@@ -113,6 +114,7 @@ public:
 
     bool hold = false;
     std::optional<Refusal> refusal;
+    std::string user;  // whom middleware finds every client to be
     std::vector<ConnectDecision> pending;
     std::vector<Acknowledgement> kept;
     std::vector<std::string> notes;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <thread>
 
 #include "tests/transport/client.hpp"
 #include "tests/transport/test_server.hpp"
@@ -242,4 +243,60 @@ TEST_CASE("a queue that overflows in the turn its peer begins to read again is c
         client->rest();
         REQUIRE(wait_until([&] { return full && f.recorder->closes() == round; }));
     }
+}
+
+TEST_CASE("a slow consumer is cut when its oldest byte is too old, however it trickles") {
+    Fixture f;
+    f.server.options.send_queue_age = 300ms;
+    f.server.open();
+    auto client = f.connect(4096);
+    f.on_reactor([&](WebSocket& socket) {
+        for (int i = 0; i < 400; ++i)
+            socket.send(Frame::binary(std::string(10'000, 'x')), Flush::turn);
+    });
+    // Each reading lets a bit more be written, so the write timeout alone would never come.
+    std::size_t read = 0;
+    while (!f.recorder->end() && client->frame().opcode == 2) {
+        read += 10'000;
+        std::this_thread::sleep_for(5ms);
+    }
+    REQUIRE(wait_until([&] { return f.recorder->end().has_value(); }));
+    CHECK(f.recorder->end() == WebSocketEnd::stale);
+    CHECK(read < 4'000'000);
+    CHECK(f.server.total(&TransportStats::slow_consumers) == 1);
+}
+
+TEST_CASE("whoever reads in time is not cut for the age of a queue, however much it was") {
+    Fixture f;
+    f.server.options.send_queue_age = 10s;
+    f.server.open();
+    auto client = f.connect(4096);
+    for (int round = 0; round < 3; ++round) {
+        f.on_reactor([&](WebSocket& socket) {
+            for (int i = 0; i < 100; ++i)
+                socket.send(Frame::binary(std::string(10'000, 'x')), Flush::turn);
+        });
+        for (int i = 0; i < 100; ++i) REQUIRE(client->frame().payload.size() == 10'000);
+    }
+    CHECK_FALSE(f.recorder->end().has_value());
+}
+
+TEST_CASE("a backlog's age is that of its oldest byte, to an eighth of the limit") {
+    const TimePoint start = TimePoint{} + 1h;
+    transport::BacklogAge age(800ms);
+    CHECK(age.empty());
+    age.queued(10, start);
+    age.queued(10, start + 50ms);  // counts as old as the first
+    age.queued(10, start + 100ms);
+    CHECK(age.oldest() == start);
+    age.sent(19);
+    CHECK(age.oldest() == start);
+    age.sent(1);
+    CHECK(age.oldest() == start + 100ms);
+    age.sent(10);
+    CHECK(age.empty());
+    for (int i = 0; i < 10'000; ++i) age.queued(1, start + 1s + std::chrono::microseconds(80 * i));
+    age.sent(9'999);
+    CHECK(age.oldest() > start + 1s + 600ms);
+    CHECK_FALSE(age.empty());
 }

@@ -221,3 +221,37 @@ TEST_CASE("a server that never started, or never listened, stops") {
         CHECK(server.listen(handler).value().front().port != 0);
     }
 }
+
+TEST_CASE("an address has so many connections, on whichever reactors, and gets them back") {
+    TestServer server(2);
+    server.options.max_connections_per_ip = 3;
+    // Every request takes its connection to the other reactor.
+    server.place = [](const transport::HttpRequest& request) {
+        return request.target == "/0" ? 0u : 1u;
+    };
+    server.open();
+    for (int storm = 0; storm < 20; ++storm) {
+        std::vector<std::unique_ptr<Client>> clients;
+        for (int i = 0; i < 3; ++i) {
+            clients.push_back(std::make_unique<Client>(server.port));
+            REQUIRE(clients.back()->get("/" + std::to_string(i % 2)).status == 200);
+            REQUIRE(clients.back()->get("/" + std::to_string((i + 1) % 2)).status == 200);
+        }
+        Client one_too_many(server.port);
+        CHECK(one_too_many.get("/0").status == 0);
+        CHECK(clients.front()->get("/1").status == 200);
+        for (auto& client : clients) client->reset();
+        REQUIRE(wait_until([&] { return server.open_connections() == 0; }));
+    }
+    CHECK(server.total(&TransportStats::refused) == 20);
+}
+
+TEST_CASE("a trusted proxy and a Unix-domain socket have as many connections as they want") {
+    TestServer server;
+    server.options.max_connections_per_ip = 1;
+    server.options.trusted_proxies = transport::TrustedProxies::parse({"127.0.0.1"}).value();
+    server.open();
+    Client first(server.port), second(server.port);
+    CHECK(first.get("/").status == 200);
+    CHECK(second.get("/").status == 200);
+}

@@ -449,6 +449,21 @@ function route(method, path, options, fn) end
 ---@param fn fun(request: moonwire.Request): table<string, string>|nil
 function on_request(fn) end
 
+---@class moonwire.Incident
+---@field kind string the limit's setting ("events_per_second"), or "protocol", "origin", "refused", "auth_failed"
+---@field time number seconds since the epoch
+---@field address? string
+---@field user? string
+---@field nsp? string
+---@field socket? string its id
+---@field detail? string
+---@field count integer so many of the same
+---@field skipped integer that no script was told of, since the one before
+
+---A limit breached, a refusal, a failed authentication: of whatever namespace, or before there is one.
+---@param fn fun(incident: moonwire.Incident)
+function on_suspicious(fn) end
+
 ---@class moonwire.HttpRequest
 ---@field url string
 ---@field method? string default GET, or POST with a body

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <memory>
 
+#include "core/base/incidents.hpp"
 #include "core/base/log.hpp"
 #include "core/server/broker.hpp"
 #include "core/server/commands/commands.hpp"
@@ -81,9 +82,11 @@ int run(const RunOptions& options) {
         const timespec pause{1, 0};
         const int number = sigtimedwait(&signals, nullptr, &pause);
         if (number < 0) {  // nobody called
-            broker.give_back_memory();
+            broker.tick();
             continue;
         }
+        report({.kind = IncidentKind::admin,
+                .detail = std::string("signal ") + sigabbrev_np(number)});
         if (number == SIGHUP) {
             broker.reload(ReloadCause::asked);
             continue;

@@ -17,14 +17,17 @@ void run_schedule(Loop& loop, const Options& options, Window& window, Send&& sen
     const std::chrono::microseconds tick(options.tick_us);
     const TimePoint start = Clock::now();
     const TimePoint counts = start + duration_cast<Clock::duration>(Seconds(options.warmup_seconds));
-    const TimePoint end = counts + duration_cast<Clock::duration>(Seconds(options.seconds));
+    TimePoint end = TimePoint::max();  // known once the window has begun, however late that is
     std::uint64_t next = 0;
     const auto due = [&] {
         const auto since = duration_cast<Clock::duration>(period * static_cast<double>(next));
         return start + (tick.count() ? since - since % tick : since);
     };
     for (TimePoint now = start; now < end; now = Clock::now()) {
-        if (now >= counts && !window.open()) window.begin();
+        if (now >= counts && !window.open()) {
+            window.begin();
+            end = now + duration_cast<Clock::duration>(Seconds(options.seconds));
+        }
         for (int burst = 0; due() <= now && burst < 64; ++burst, ++next)
             window.sent(due(), send(next, due()));
         loop.run_until(std::min({due(), end, window.open() ? end : counts}));

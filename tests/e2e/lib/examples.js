@@ -55,7 +55,7 @@ function luaFile({ text, line }, { before = "", after = "", handler, returns = "
   const code = text.replace(/--.*$/gm, "");
   const first = [];
   if (!/\bnamespace\s*["(]/.test(code)) {
-    if (/\bns\b/.test(code + before + after) || handler || /\broute\b|\bon_request\b/.test(code))
+    if (/\bns\b/.test(code + before + after) || handler || /\broute\b|\bon_request\b|\bon_suspicious\b/.test(code))
       first.push('local ns = namespace "/shop"');
     if (/\bschema\./.test(code + before + after)) first.push('local schema = require "schema"');
   }
