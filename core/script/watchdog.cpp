@@ -72,7 +72,11 @@ void RunGuard::stop(lua_State* state, lua_Debug* activation) {
     lua_error(state);
 }
 
-Watchdog::Watchdog() : thread_([this] { run(); }) {}
+Watchdog::Watchdog()
+    : thread_([this] {
+          ::pthread_setname_np(::pthread_self(), "watchdog");
+          run();
+      }) {}
 
 Watchdog::~Watchdog() {
     {

@@ -1,7 +1,10 @@
 #include "core/transport/asio_reactor.hpp"
 
+#include <pthread.h>
+
 #include <boost/asio/post.hpp>
 #include <exception>
+#include <string>
 
 #include "core/base/log.hpp"
 
@@ -74,6 +77,7 @@ TimePoint AsioReactor::now() const {
 
 void AsioReactor::loop() {
     current_reactor = this;
+    ::pthread_setname_np(::pthread_self(), ("reactor-" + std::to_string(index())).c_str());
     arm_timer();
     while (!stopping_.load(std::memory_order_relaxed)) turn(true);
     for (int i = 0; i < kDrainTurns && turn(false); ++i) {

@@ -102,17 +102,17 @@ def curve(sweep, path):
 
 def reactors(rows, path):
     """How much more two reactors can do than one, by scenario."""
-    rows = [row for row in rows if row["capacity"]][::-1]
+    rows = [row for row in rows if row["ratio"]][::-1]
     figure, axis = plt.subplots(figsize=(6.5, 0.9 + 0.35 * len(rows)), layout="constrained")
     for place, row in enumerate(rows):
-        axis.barh(row["scenario"], row["capacity"], height=0.6, color=OURS,
-                  xerr=[[row["capacity"] - row["min"]], [row["max"] - row["capacity"]]],
+        axis.barh(row["scenario"], row["ratio"], height=0.6, color=OURS,
+                  xerr=[[row["ratio"] - row["min"]], [row["max"] - row["ratio"]]],
                   error_kw={"ecolor": INK, "elinewidth": 0.8})
-        axis.annotate(f"{row['capacity']:.2f}", (row["max"], place), xytext=(4, 0),
+        axis.annotate(f"{row['ratio']:.2f}", (row["max"], place), xytext=(4, 0),
                       textcoords="offset points", va="center", fontsize=8)
     axis.axvline(1, color=INK, linewidth=0.8, linestyle=":")
     axis.axvline(2, color=INK, linewidth=0.8, linestyle=":")
     axis.set_xlim(0, max(2.3, *(row["max"] * 1.1 for row in rows)) if rows else 2.3)
     axis.tick_params(axis="y", length=0)
-    axis.set_title("capacity of two reactors beside one", loc="left", fontsize=10)
+    axis.set_title("deliveries a second of two reactors beside one", loc="left", fontsize=10)
     save(figure, path)

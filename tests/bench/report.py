@@ -153,13 +153,13 @@ def sweep_table(sweep):
 def reactors_table(rows):
     return Table(
         "reactors",
-        "How much more two reactors can do than one. The generator needs a core, so that two reactors can't be "
-        "driven to their limit on a machine with two cores; this is established at the scenario's rate "
-        "instead: CPU time a delivery of the one reactor's thread, divided by that of the busier of the "
-        "two. The busier is what a server runs out of first. The second reactor shares the generator's core if "
-        "there is no third: there is noise in it.",
-        ["scenario", "× one's capacity", "CPU a delivery, × one's", ""],
-        [[row["scenario"], times(row["capacity"]), times(row["cpu"]), row["note"]] for row in rows],
+        "Deliveries a second of two reactors beside those of one, at more than two can do. So that the "
+        "generator is not the limit on a machine with two cores, each reactor's thread is held to a quarter of "
+        "a core (a CPU quota of its control group): then two of them and the generator, which may use the rest, "
+        "have room beside each other.",
+        ["scenario", "× one's", "from", "to", ""],
+        [[row["scenario"], times(row["ratio"]), times(row.get("min")), times(row.get("max")), row["note"]]
+         for row in rows],
         "reactors.svg")
 
 
