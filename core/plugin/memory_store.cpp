@@ -67,9 +67,12 @@ public:
         auto at = !scan.after.empty() && scan.after >= scan.prefix
                       ? table.upper_bound(scan.after)
                       : table.lower_bound(scan.prefix);
+        std::size_t bytes = 0;
         for (; at != table.end() && result.entries.size() < scan.limit; ++at) {
-            if (!at->first.starts_with(scan.prefix)) break;
-            if (at->second.expires > now_) result.entries.push_back({at->first, at->second.value});
+            if (!at->first.starts_with(scan.prefix) || bytes > kStorePageBytes) break;
+            if (at->second.expires <= now_) continue;
+            result.entries.push_back({at->first, at->second.value});
+            bytes += at->second.value.size();
         }
         return result;
     }
@@ -126,15 +129,20 @@ public:
         auto begin = read.after == kNoId
                          ? end
                          : std::lower_bound(items.begin(), end, read.after + 1, id_less);
+        std::size_t bytes = 0;
         const auto take = [&](const Item& item) {
-            if (item.expires > now_ && result.items.size() < read.limit)
-                result.items.push_back(item.item);
+            if (item.expires <= now_) return;
+            result.items.push_back(item.item);
+            bytes += item.item.value.size();
+        };
+        const auto has_room = [&] {
+            return result.items.size() < read.limit && bytes <= kStorePageBytes;
         };
         if (read.newest) {
-            for (auto at = end; at != begin && result.items.size() < read.limit;) take(*--at);
+            for (auto at = end; at != begin && has_room();) take(*--at);
             std::reverse(result.items.begin(), result.items.end());
         } else {
-            for (; begin != end && result.items.size() < read.limit; ++begin) take(*begin);
+            for (; begin != end && has_room(); ++begin) take(*begin);
         }
         return result;
     }

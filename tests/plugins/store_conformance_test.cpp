@@ -14,6 +14,12 @@ struct Memory {
     }
 };
 
+struct Sqlite {
+    static std::unique_ptr<Store> make(const StoreSettings& settings) {
+        return make_sqlite_store(settings);
+    }
+};
+
 template <typename Kind>
 struct Owned : TestFolder {
     explicit Owned(const StoreLimits& limits)
@@ -37,7 +43,7 @@ StoreAppend queued(const std::string& queue, const std::string& value, std::size
 
 }  // namespace
 
-#define STORES Memory
+#define STORES Memory, Sqlite
 
 TEST_CASE_TEMPLATE("a value is there until it is replaced or deleted", Kind, STORES) {
     StoreTest<Kind> test;
@@ -299,6 +305,22 @@ TEST_CASE_TEMPLATE("what has expired goes by and by, and nothing else", Kind, ST
     CHECK(test.done(StoreCount{.list = "s"}).number == 50);
     CHECK(test.done(StoreCount{.list = "l7"}).number == 0);
     CHECK(test.get("old7") == "(none)");
+}
+
+TEST_CASE_TEMPLATE("a page of large values ends early, and the next goes on", Kind, STORES) {
+    StoreTest<Kind> test;
+    const std::string large(kStorePageBytes / 2, 'x');
+    for (const char* key : {"a", "b", "c", "d"}) {
+        test.done(StoreSet{key, large});
+        test.append("s", large);
+    }
+    const auto page = test.done(StoreScan{}).entries;
+    REQUIRE(page.size() == 3);
+    CHECK(test.done(StoreScan{.after = page.back().key}).entries.size() == 1);
+    const auto items = test.done(StoreRead{.list = "s"}).items;
+    REQUIRE(items.size() == 3);
+    CHECK(test.done(StoreRead{.list = "s", .after = items.back().id}).items.size() == 1);
+    CHECK(test.done(StoreRead{.list = "s", .newest = true}).items.front().id == items[1].id);
 }
 
 TEST_CASE_TEMPLATE("requests from many threads are all answered, those of a space in order", Kind,

@@ -15,6 +15,9 @@ using StoreTime = std::int64_t;
 inline constexpr StoreTime kNever = std::numeric_limits<StoreTime>::max();
 inline constexpr std::int64_t kNoId = std::numeric_limits<std::int64_t>::max();
 
+/// A page of a scan or a read ends early beyond so many bytes of values; one value it always has.
+inline constexpr std::size_t kStorePageBytes = 8u << 20;
+
 /// What a space holds: two ordered tables of keys, and two families of lists by name.
 enum class StoreTable : std::uint8_t { values, schedules };
 enum class StoreList : std::uint8_t { streams, queues };
