@@ -22,7 +22,9 @@ namespace moonwire::script {
 class TestWorld final : private log::Listener, private HttpClient {
 public:
     struct Options {
-        HostOptions host;  // with `sources`; `http` is the world's own
+        HostOptions host;  // with `sources`; `http` and the store are the world's own
+        /// Makes its store, which is empty; null: it has none.
+        std::function<std::unique_ptr<plugin::Store>()> make_store;
         socketio::ServerOptions server;
         std::vector<std::pair<std::string, std::string>> aliases;  // namespace, target
         double wall_start = 1'700'000'000;                         // seconds since the epoch
@@ -77,6 +79,7 @@ private:
     std::vector<LogLine> logged_;
     HttpAnswer answer_http_;
     ManualReactor reactor_;
+    const std::unique_ptr<plugin::Store> store_;
     socketio::Server server_;
     Host host_;
     std::vector<std::shared_ptr<TestSession>> sessions_;

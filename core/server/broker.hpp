@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/engineio/engine.hpp"
+#include "core/plugin/api/store.hpp"
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
 #include "core/server/http_client.hpp"
@@ -75,6 +76,7 @@ private:
     ScriptGuard guard_;
     engineio::Engine engine_;
     HttpClient http_;
+    const std::unique_ptr<plugin::Store> store_;
     script::Host scripts_;
     ClientBundle bundle_;
     Router router_;
