@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -80,8 +81,9 @@ StoreFile::Verdict StoreFile::prepare() const try {
         database.run(("PRAGMA user_version = " + std::to_string(kVersion)).c_str());
         database.run("COMMIT");
     } else if (settings_.check) {
-        const std::string verdict = database.text("PRAGMA quick_check(1)");
-        if (verdict != "ok") return {Verdict::damaged, verdict};
+        std::string verdict = database.text("PRAGMA quick_check(1)");
+        std::replace(verdict.begin(), verdict.end(), '\n', ' ');
+        if (verdict != "ok") return {Verdict::damaged, std::move(verdict)};
     }
     return {};
 } catch (const SqliteError& error) {
