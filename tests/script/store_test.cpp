@@ -171,6 +171,51 @@ TEST_CASE("a failing store is told to the script, and busy when too many wait") 
     CHECK(test.run() == R"([null,"disk full"])");
     test.store.failure = "";
     CHECK(test.run() == "[true]");
+
+    StoreTest waiting;
+    waiting.options.store.waiting = 1;
+    waiting.body(R"(
+  spawn(function() store:transaction(function() sleep(1) end) end)
+  sleep(0.1)
+  spawn(function() store:set("a", 1) end)
+  sleep(0.1)
+  local _, why = store:set("a", 2)
+  local _, also = store:transaction(function() end)
+  return why, also)");
+    waiting.client->receive(R"(2/t,7["do"])");
+    waiting.settle();
+    waiting.advance(0.5);
+    CHECK(waiting.answer(waiting.client, "7") == R"(["busy","busy"])");
+}
+
+TEST_CASE("a transaction has a limit of operations") {
+    StoreTest test;
+    test.body(R"(
+  return store:transaction(function()
+    for i = 1, 1000 do store:set("k" .. i, i) end
+    return store:set("one more", 1)
+  end))");
+    CHECK(test.run() == R"([null,"too many operations in a transaction"])");
+    CHECK(test.store.asked == 1);  // the commit
+}
+
+TEST_CASE("more deliveries than may wait for a recipient are told that it is busy") {
+    StoreTest test;
+    test.body(R"(
+  store:enqueue("r", "e")
+  local busy = 0
+  for _ = 1, 1003 do
+    spawn(function()
+      local _, why = store:deliver("r", socket, { timeout = 100 })
+      if why == "busy" then busy = busy + 1 end
+    end)
+  end
+  sleep(1)
+  return busy)");
+    test.client->receive(R"(2/t,7["do"])");
+    test.settle();
+    test.advance(1);
+    CHECK(test.answer(test.client, "7") == "[2]");
 }
 
 TEST_CASE("the store is not there while a file loads, nor where there is none") {
