@@ -64,9 +64,8 @@ public:
     StoreResult operator()(const StoreScan& scan) {
         const Table& table = space_.tables[number(scan.table)];
         StoreResult result;
-        auto at = !scan.after.empty() && scan.after >= scan.prefix
-                      ? table.upper_bound(scan.after)
-                      : table.lower_bound(scan.prefix);
+        auto at = !scan.after.empty() && scan.after >= scan.prefix ? table.upper_bound(scan.after)
+                                                                   : table.lower_bound(scan.prefix);
         std::size_t bytes = 0;
         for (; at != table.end() && result.entries.size() < scan.limit; ++at) {
             if (!at->first.starts_with(scan.prefix) || bytes > kStorePageBytes) break;
@@ -222,9 +221,8 @@ private:
                 list.bytes += item.item.value.size();
                 list.items.push_back(std::move(item));
             }
-            std::sort(list.items.begin(), list.items.end(), [](const Item& a, const Item& b) {
-                return a.item.id < b.item.id;
-            });
+            std::sort(list.items.begin(), list.items.end(),
+                      [](const Item& a, const Item& b) { return a.item.id < b.item.id; });
         });
         if (list->second.items.empty()) lists.erase(list);
     }

@@ -10,10 +10,10 @@
 namespace moonwire::plugin {
 
 struct StoreSettings {
-    std::string path;         // of the file, where there is one
+    std::string path;  // of the file, where there is one
     StoreLimits limits;
-    bool check = true;        // look the whole file over at the start
-    bool set_aside = false;   // a damaged file is renamed, and a new one begun
+    bool check = true;       // look the whole file over at the start
+    bool set_aside = false;  // a damaged file is renamed, and a new one begun
     /// Hears what is odd but no error. Any thread.
     std::function<void(std::string_view)> warn = [](std::string_view) {};
 };

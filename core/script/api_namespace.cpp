@@ -9,7 +9,8 @@ namespace moonwire::script {
 namespace {
 
 enum Field { kName = 1, kState, kStore };
-constexpr FieldName kFields[] = {{"name", kName}, {"state", kState}, {"store", kStore}, {nullptr, 0}};
+constexpr FieldName kFields[] = {
+    {"name", kName}, {"state", kState}, {"store", kStore}, {nullptr, 0}};
 
 NamespaceObject& check_namespace(lua_State* state) {
     auto* object = to_object<NamespaceObject>(state, 1, kNamespaceMetatableKey);

@@ -70,7 +70,8 @@ int ask_store(lua_State* state, const char* call, NamespaceStore& store, StoreOp
         return push(state, result);
     }
     const WaitId wait = scheduler->begin_wait(state, call);
-    auto done = [weak = std::weak_ptr(scheduler), wait, push = std::move(push)](StoreReply reply) mutable {
+    auto done = [weak = std::weak_ptr(scheduler), wait,
+                 push = std::move(push)](StoreReply reply) mutable {
         const auto alive = weak.lock();
         if (!alive) return;
         alive->end(wait, [reply = std::move(reply), push = std::move(push)](lua_State* L) mutable {
@@ -83,7 +84,8 @@ int ask_store(lua_State* state, const char* call, NamespaceStore& store, StoreOp
     } else {
         NamespaceStore::Operations operations;
         operations.push_back(std::move(operation));
-        store.run(std::move(operations), durable.value_or(store.options().durable), std::move(done));
+        store.run(std::move(operations), durable.value_or(store.options().durable),
+                  std::move(done));
     }
     return lua_yield(state, 0);
 }
@@ -168,7 +170,8 @@ int store_scan(lua_State* state) {
     if (!store) return 2;
     const OptionTable options(state, 3, "ns.store:scan", "limit after");
     StoreScan scan{.prefix = std::string(check_text(state, 2))};
-    scan.limit = static_cast<std::size_t>(options.integer("limit", 1, kMaxPage).value_or(kUsualPage));
+    scan.limit =
+        static_cast<std::size_t>(options.integer("limit", 1, kMaxPage).value_or(kUsualPage));
     scan.after = options.text("after").value_or("");
     return ask_store(state, "ns.store:scan", *store, std::move(scan), {}, push_entries);
 }
@@ -218,7 +221,8 @@ int store_history(lua_State* state) {
     const auto after = options.integer("after", 0, kMaxId);
     StoreRead read{.list = *std::move(stream), .after = after.value_or(0)};
     read.before = options.integer("before", 0, kMaxId).value_or(kNoId);
-    read.limit = static_cast<std::size_t>(options.integer("limit", 1, kMaxPage).value_or(kUsualPage));
+    read.limit =
+        static_cast<std::size_t>(options.integer("limit", 1, kMaxPage).value_or(kUsualPage));
     read.newest = !after;
     return ask_store(state, "ns.store:history", *store, std::move(read), {}, push_items);
 }
@@ -229,8 +233,9 @@ int store_clear_stream(lua_State* state) {
     const OptionTable options(state, 3, "ns.store:clear_stream", "durable");
     auto stream = take_key(state, 2);
     if (!stream) return 2;
-    return ask_store(state, "ns.store:clear_stream", *store, StoreRemove{.list = *std::move(stream)},
-                     options.boolean("durable"), push_number);
+    return ask_store(state, "ns.store:clear_stream", *store,
+                     StoreRemove{.list = *std::move(stream)}, options.boolean("durable"),
+                     push_number);
 }
 
 int index_store(lua_State* state) {

@@ -16,8 +16,8 @@ inline constexpr std::size_t kMaxKeyBytes = 1024;
 /// Most that a scan or a history gives at once, and what they give unless told.
 inline constexpr std::int64_t kMaxPage = 1000, kUsualPage = 100;
 
-/// Begins a call of `ns.store`: checks that the store is at 1, that a task runs and no file loads, and
-/// that there is a store. Null: why there is none is pushed, return 2.
+/// Begins a call of `ns.store`: checks that the store is at 1, that a task runs and no file loads,
+/// and that there is a store. Null: why there is none is pushed, return 2.
 NamespaceStore* begin_store_call(lua_State* state, const char* call);
 
 /// nil and the reason.
@@ -34,8 +34,8 @@ std::optional<std::string> take_value(lua_State* state, int index, const Namespa
 /// Pushes what a call returns. Owns nothing that an error may not leave.
 using ResultPusher = Function<int(lua_State*, plugin::StoreResult&)>;
 
-/// Asks for one operation, in the running task's transaction if it is in one, and yields until it is
-/// answered: with what `push` pushes, or nil and why not.
+/// Asks for one operation, in the running task's transaction if it is in one, and yields until it
+/// is answered: with what `push` pushes, or nil and why not.
 int ask_store(lua_State* state, const char* call, NamespaceStore& store,
               plugin::StoreOperation operation, std::optional<bool> durable, ResultPusher push);
 

@@ -82,12 +82,14 @@ int store_enqueue(lua_State* state) {
     if (!recipient) return 2;
     auto event = take_encoded(state, *store);
     if (!event) return 2;
-    StoreAppend append{.list = *std::move(recipient), .value = *std::move(event),
-                       .at = store->now(), .kind = StoreList::queues};
+    StoreAppend append{.list = *std::move(recipient),
+                       .value = *std::move(event),
+                       .at = store->now(),
+                       .kind = StoreList::queues};
     const std::chrono::milliseconds usual = store->options().queue_time;
     append.expires = store->now() + options.ttl.value_or(usual.count());
-    append.max_items = options.max ? static_cast<std::size_t>(*options.max)
-                                   : store->options().queue_items;
+    append.max_items =
+        options.max ? static_cast<std::size_t>(*options.max) : store->options().queue_items;
     append.refuse = !options.drop_oldest;
     return ask_store(state, "ns.store:enqueue", *store, std::move(append), options.durable,
                      push_number);
@@ -132,8 +134,8 @@ int store_deliver(lua_State* state) {
     Runtime& runtime = Runtime::of(state);
     const auto& scheduler = runtime.scheduler;
     if (store->transaction_of(scheduler->running()->id))
-        return luaL_error(state, "%s can't be used in a transaction, which must not wait for clients",
-                          kCall);
+        return luaL_error(
+            state, "%s can't be used in a transaction, which must not wait for clients", kCall);
     if (!socket->is_connected()) return push_delivered(state, 0, "disconnected");
     const Duration timeout = options.milliseconds("timeout")
                                  ? std::chrono::milliseconds(*options.milliseconds("timeout"))
@@ -171,8 +173,8 @@ int store_schedule(lua_State* state) {
     auto data = take_value(state, 4, *store);
     if (!data) return 2;
     std::string key = Schedules::make_key(static_cast<StoreTime>(std::ceil(at * 1000)));
-    StoreSet set{.key = key, .value = Schedules::make_value(name, *data),
-                 .table = StoreTable::schedules};
+    StoreSet set{
+        .key = key, .value = Schedules::make_value(name, *data), .table = StoreTable::schedules};
     return ask_store(state, kCall, *store, std::move(set), options.boolean("durable"),
                      [key = std::move(key)](lua_State* L, StoreResult&) {
                          push_string(L, key);
@@ -196,12 +198,9 @@ int store_cancel(lua_State* state) {
 
 }  // namespace
 
-const luaL_Reg kStoreQueueMethods[] = {{"enqueue", store_enqueue},
-                                       {"queued", store_queued},
-                                       {"clear_queue", store_clear_queue},
-                                       {"deliver", store_deliver},
-                                       {"schedule", store_schedule},
-                                       {"cancel", store_cancel},
-                                       {nullptr, nullptr}};
+const luaL_Reg kStoreQueueMethods[] = {
+    {"enqueue", store_enqueue}, {"queued", store_queued},     {"clear_queue", store_clear_queue},
+    {"deliver", store_deliver}, {"schedule", store_schedule}, {"cancel", store_cancel},
+    {nullptr, nullptr}};
 
 }  // namespace moonwire::script

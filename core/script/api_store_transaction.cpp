@@ -22,7 +22,8 @@ int lua_begin_transaction(lua_State* state) {
         return 0;
     }
     if (store->transaction_task() != 0 && waits_for(task, store->transaction_task()))
-        return luaL_error(state, "%s: a transaction waits for this, which waits for its end", kCall);
+        return luaL_error(state, "%s: a transaction waits for this, which waits for its end",
+                          kCall);
     // Level 2 is whoever called the prelude's transaction().
     const WaitId wait = scheduler->begin_wait(state, kCall, 2);
     const auto transaction =
@@ -69,16 +70,16 @@ int lua_commit_transaction(lua_State* state) {
         return 1;
     }
     const WaitId wait = scheduler->begin_wait(state, "ns.store:transaction", 2);
-    runtime.store->commit(*transaction, [weak = std::weak_ptr(scheduler),
-                                         wait](plugin::StoreReply reply) {
-        const auto alive = weak.lock();
-        if (!alive) return;
-        alive->end(wait, [why = std::move(reply.error)](lua_State* L) {
-            if (why.empty()) return 0;
-            push_string(L, why);
-            return 1;
-        });
-    });
+    runtime.store->commit(*transaction,
+                          [weak = std::weak_ptr(scheduler), wait](plugin::StoreReply reply) {
+                              const auto alive = weak.lock();
+                              if (!alive) return;
+                              alive->end(wait, [why = std::move(reply.error)](lua_State* L) {
+                                  if (why.empty()) return 0;
+                                  push_string(L, why);
+                                  return 1;
+                              });
+                          });
     scheduler->let_go(transaction);  // the commit keeps it
     return lua_yield(state, 0);
 }

@@ -13,10 +13,10 @@ namespace moonwire::script {
 
 /// Sends what is queued for recipients that are back (`ns.store:deliver`).
 ///
-/// Home reactor. Of a recipient's queue some events at a time are sent, in order, each asking for an
-/// acknowledgement; those that were acknowledged before the first that was not are removed, and it
-/// goes on until the queue is empty or one was not. So an event may come twice, never too late and
-/// never out of order. One delivery a recipient at a time: the others wait.
+/// Home reactor. Of a recipient's queue some events at a time are sent, in order, each asking for
+/// an acknowledgement; those that were acknowledged before the first that was not are removed, and
+/// it goes on until the queue is empty or one was not. So an event may come again, with those that
+/// followed it. One delivery a recipient at a time: the others wait.
 class Deliveries : public std::enable_shared_from_this<Deliveries> {
 public:
     /// How many were acknowledged and, unless the queue is empty now, why not more.

@@ -36,21 +36,21 @@ StoreTime NamespaceStore::now() const {
 
 void NamespaceStore::ask(StoreRequest request, Done done) {
     // Whichever thread answers, the answer is taken at home.
-    options_.store->execute(
-        std::move(request), [home = &home_, weak = weak_from_this(),
+    options_.store->execute(std::move(request),
+                            [home = &home_, weak = weak_from_this(),
                              shared = std::make_shared<Done>(std::move(done))](StoreReply reply) {
-            home->post([weak, shared, reply = std::move(reply)]() mutable {
-                if (const auto self = weak.lock()) (*shared)(std::move(reply));
-            });
-        });
+                                home->post([weak, shared, reply = std::move(reply)]() mutable {
+                                    if (const auto self = weak.lock()) (*shared)(std::move(reply));
+                                });
+                            });
 }
 
 void NamespaceStore::run(Operations operations, bool durable, Done done) {
     StoreRequest request{space_, std::move(operations), now(), durable};
     const bool writes = std::any_of(request.operations.begin(), request.operations.end(), is_write);
     if (!writes) return ask(std::move(request), std::move(done));
-    const auto shared = std::make_shared<std::pair<StoreRequest, Done>>(std::move(request),
-                                                                        std::move(done));
+    const auto shared =
+        std::make_shared<std::pair<StoreRequest, Done>>(std::move(request), std::move(done));
     const bool entered = gate_->enter(false, [this, weak = weak_from_this(), shared] {
         const auto self = weak.lock();
         if (!self) return;
@@ -95,13 +95,14 @@ void NamespaceStore::run_in(StoreTransaction& transaction, StoreOperation operat
     StoreRequest request{space_, transaction.operations_, transaction.now_};
     request.dry_run = !request.operations.empty() || is_write(operation);
     request.operations.push_back(operation);
-    ask(std::move(request), [self = transaction.shared_from_this(), operation = std::move(operation),
-                             done = std::move(done)](StoreReply reply) mutable {
-        if (reply.error.empty() && is_write(operation) &&
-            self->state_ == StoreTransaction::State::open)
-            self->operations_.push_back(std::move(operation));
-        done(std::move(reply));
-    });
+    ask(std::move(request),
+        [self = transaction.shared_from_this(), operation = std::move(operation),
+         done = std::move(done)](StoreReply reply) mutable {
+            if (reply.error.empty() && is_write(operation) &&
+                self->state_ == StoreTransaction::State::open)
+                self->operations_.push_back(std::move(operation));
+            done(std::move(reply));
+        });
 }
 
 void NamespaceStore::add(StoreTransaction& transaction, StoreOperation operation) {
@@ -111,13 +112,13 @@ void NamespaceStore::add(StoreTransaction& transaction, StoreOperation operation
 void NamespaceStore::commit(StoreTransaction& transaction, Done done) {
     transaction.state_ = StoreTransaction::State::committing;
     StoreRequest request{space_, transaction.operations_, transaction.now_, transaction.durable_};
-    ask(std::move(request), [self = transaction.shared_from_this(),
-                             done = std::move(done)](StoreReply reply) mutable {
-        NamespaceStore& store = *self->store_;
-        if (reply.error.empty()) store.note_schedules(self->operations_);
-        store.release(*self, StoreTransaction::State::over);
-        done(std::move(reply));
-    });
+    ask(std::move(request),
+        [self = transaction.shared_from_this(), done = std::move(done)](StoreReply reply) mutable {
+            NamespaceStore& store = *self->store_;
+            if (reply.error.empty()) store.note_schedules(self->operations_);
+            store.release(*self, StoreTransaction::State::over);
+            done(std::move(reply));
+        });
 }
 
 void NamespaceStore::open(StoreTransaction& transaction) {

@@ -96,8 +96,9 @@ void NamespaceVm::open_store() {
     runtime.store = std::make_shared<NamespaceStore>(name_, directory_.store(), home_);
     runtime.deliveries = std::make_shared<Deliveries>(*runtime.store);
     runtime.schedules = std::make_shared<Schedules>(*this, *runtime.store);
-    runtime.store->on_scheduled = [weak = std::weak_ptr(runtime.schedules)](const std::string& key) {
-        if (const auto schedules = weak.lock()) schedules->note(key);
+    const std::weak_ptr schedules(runtime.schedules);
+    runtime.store->on_scheduled = [schedules](const std::string& key) {
+        if (const auto alive = schedules.lock()) alive->note(key);
     };
 }
 

@@ -55,7 +55,8 @@ std::optional<std::int64_t> OptionTable::integer(const char* name, std::int64_t 
     lua_pop(state_, 1);
     if (!(value >= static_cast<double>(min) && value <= static_cast<double>(max)) ||
         value != std::floor(value))
-        fail(name, ("a whole number from " + std::to_string(min) + " to " + std::to_string(max)).c_str());
+        fail(name,
+             ("a whole number from " + std::to_string(min) + " to " + std::to_string(max)).c_str());
     return static_cast<std::int64_t>(value);
 }
 

@@ -7,8 +7,8 @@
 
 namespace moonwire::script {
 
-// Tables of options, as calls of the API take them. All of these raise for what is wrong, naming the
-// call and the option. Protected.
+// Tables of options, as calls of the API take them. All of these raise for what is wrong, naming
+// the call and the option. Protected.
 
 /// Raises if the table at `index` has a field that is none of these (names apart by a blank).
 void check_option_names(lua_State* state, int index, const char* call, std::string_view names);

@@ -30,7 +30,8 @@ std::pair<std::string_view, std::string_view> split_value(std::string_view value
     const auto [colon, error] = std::from_chars(value.data(), end, size);
     if (error != std::errc() || colon == end || static_cast<std::size_t>(end - colon) < 1 + size)
         return {};
-    return {{colon + 1, size}, {colon + 1 + size, static_cast<std::size_t>(end - colon) - 1 - size}};
+    return {{colon + 1, size},
+            {colon + 1 + size, static_cast<std::size_t>(end - colon) - 1 - size}};
 }
 
 }  // namespace
@@ -44,7 +45,8 @@ std::string Schedules::make_key(StoreTime at) {
 
 StoreTime Schedules::time_of(std::string_view key) {
     StoreTime at = 0;
-    std::from_chars(key.data(), key.data() + std::min<std::size_t>(key.size(), kTimeDigits), at, 16);
+    std::from_chars(key.data(), key.data() + std::min<std::size_t>(key.size(), kTimeDigits), at,
+                    16);
     return at;
 }
 
@@ -135,10 +137,11 @@ Schedules::Fired Schedules::fire(const StoreEntry& entry) {
         return Fired::no_room;
     }
     running_.insert(entry.key);
-    scheduler.set_done(*task, [weak = weak_from_this(), generation, key = entry.key](Outcome& outcome) {
-        report_background(*generation, "on_schedule", outcome);
-        if (const auto self = weak.lock()) self->remove(key);
-    });
+    scheduler.set_done(*task,
+                       [weak = weak_from_this(), generation, key = entry.key](Outcome& outcome) {
+                           report_background(*generation, "on_schedule", outcome);
+                           if (const auto self = weak.lock()) self->remove(key);
+                       });
     scheduler.run(*task);
     return Fired::yes;
 }

@@ -12,8 +12,8 @@ namespace moonwire::script {
 
 class NamespaceVm;
 
-/// Runs what `ns.store:schedule` has set, at its time or as soon after it as there is a broker and a
-/// handler for it.
+/// Runs what `ns.store:schedule` has set, at its time or as soon after it as there is a broker and
+/// a handler for it.
 ///
 /// Home reactor. A schedule is removed when its handler has ended, however it did: only if the
 /// process dies before that it runs again. Those whose name has no handler stay. Without a handler

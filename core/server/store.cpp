@@ -30,7 +30,8 @@ std::uint64_t hash(std::string_view text) {
 std::string default_store_path(const fs::path& dir) {
     // It may list several, the service's own first.
     const std::string service = variable("STATE_DIRECTORY");
-    if (!service.empty()) return (fs::path(service.substr(0, service.find(':'))) / "store.db").string();
+    if (!service.empty())
+        return (fs::path(service.substr(0, service.find(':'))) / "store.db").string();
     fs::path state = variable("XDG_STATE_HOME");
     if (state.empty()) state = fs::path(variable("HOME")) / ".local/state";
     std::error_code error;

@@ -26,9 +26,9 @@ std::string SqliteError::text() const {
 
 Database::Database(const std::string& path) {
     sqlite3* handle = nullptr;
-    const int code = sqlite3_open_v2(
-        path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-        nullptr);
+    const int code =
+        sqlite3_open_v2(path.c_str(), &handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     handle_.reset(handle);
     if (!handle) throw SqliteError{SQLITE_NOMEM, 0, "out of memory"};
     if (code != SQLITE_OK) raise(handle);
@@ -55,9 +55,8 @@ std::string Database::text(const char* sql) {
 
 Statement::Statement(Database& database, std::string_view sql) {
     sqlite3_stmt* statement = nullptr;
-    const int code =
-        sqlite3_prepare_v3(database.handle(), sql.data(), static_cast<int>(sql.size()),
-                           SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    const int code = sqlite3_prepare_v3(database.handle(), sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     if (code != SQLITE_OK) raise(database.handle());
     statement_.reset(statement);
 }

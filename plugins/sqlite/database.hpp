@@ -11,8 +11,8 @@ namespace moonwire::sqlite {
 
 /// What SQLite says of a call that failed. Thrown within this plugin only.
 struct SqliteError {
-    int code = 0;         // extended
-    int system_error = 0; // errno, where the system was the reason
+    int code = 0;          // extended
+    int system_error = 0;  // errno, where the system was the reason
     std::string message;
 
     bool is_damage() const { return (code & 0xff) == SQLITE_CORRUPT || code == SQLITE_NOTADB; }

@@ -63,36 +63,48 @@ Operations::Operations(Database& db, const StoreLimits& limits)
       add_space_(db, "INSERT INTO spaces(name) VALUES(?) RETURNING id"),
       add_counters_(db, "INSERT INTO counters VALUES(?1,0,0),(?1,1,0),(?1,2,0),(?1,3,0),(?1,4,0)"),
       counter_(db, "SELECT value FROM counters WHERE space = ? AND counter = ?"),
-      change_counter_(db, "UPDATE counters SET value = value + ?3 WHERE space = ?1 AND counter = ?2"),
-      next_id_(db, "UPDATE counters SET value = value + 1 WHERE space = ? AND counter = ? "
-                   "RETURNING value"),
+      change_counter_(db,
+                      "UPDATE counters SET value = value + ?3 WHERE space = ?1 AND counter = ?2"),
+      next_id_(db,
+               "UPDATE counters SET value = value + 1 WHERE space = ? AND counter = ? "
+               "RETURNING value"),
       get_(db, "SELECT value FROM keys WHERE space = ? AND kind = ? AND key = ? AND expires > ?"),
-      scan_(db, "SELECT key, value FROM keys WHERE space = ? AND kind = ? AND key >= ? "
-                "AND expires > ? ORDER BY key"),
-      update_(db, "UPDATE keys SET value = ?4, expires = ?5 WHERE space = ?1 AND kind = ?2 "
-                  "AND key = ?3"),
+      scan_(db,
+            "SELECT key, value FROM keys WHERE space = ? AND kind = ? AND key >= ? "
+            "AND expires > ? ORDER BY key"),
+      update_(db,
+              "UPDATE keys SET value = ?4, expires = ?5 WHERE space = ?1 AND kind = ?2 "
+              "AND key = ?3"),
       insert_(db, "INSERT INTO keys(space, kind, key, value, expires) VALUES(?, ?, ?, ?, ?)"),
       delete_(db, "DELETE FROM keys WHERE space = ? AND kind = ? AND key = ? RETURNING expires"),
-      find_list_(db, "SELECT id, items, bytes FROM lists WHERE space = ? AND kind = ? AND name = ?"),
-      add_list_(db, "INSERT INTO lists(space, kind, name, items, bytes) VALUES(?, ?, ?, 0, 0) "
-                    "RETURNING id"),
-      change_list_(db, "UPDATE lists SET items = items + ?2, bytes = bytes + ?3 WHERE id = ?1 "
-                       "RETURNING items"),
+      find_list_(db,
+                 "SELECT id, items, bytes FROM lists WHERE space = ? AND kind = ? AND name = ?"),
+      add_list_(db,
+                "INSERT INTO lists(space, kind, name, items, bytes) VALUES(?, ?, ?, 0, 0) "
+                "RETURNING id"),
+      change_list_(db,
+                   "UPDATE lists SET items = items + ?2, bytes = bytes + ?3 WHERE id = ?1 "
+                   "RETURNING items"),
       drop_list_(db, "DELETE FROM lists WHERE id = ? RETURNING space, kind"),
-      read_(db, "SELECT id, at, value FROM items WHERE list = ? AND id > ? AND id < ? "
-                "AND expires > ? ORDER BY id LIMIT ?"),
-      read_newest_(db, "SELECT id, at, value FROM items WHERE list = ? AND id > ? AND id < ? "
-                       "AND expires > ? ORDER BY id DESC LIMIT ?"),
+      read_(db,
+            "SELECT id, at, value FROM items WHERE list = ? AND id > ? AND id < ? "
+            "AND expires > ? ORDER BY id LIMIT ?"),
+      read_newest_(db,
+                   "SELECT id, at, value FROM items WHERE list = ? AND id > ? AND id < ? "
+                   "AND expires > ? ORDER BY id DESC LIMIT ?"),
       count_items_(db, "SELECT count(*) FROM items WHERE list = ? AND id <= ? AND expires > ?"),
       add_item_(db, "INSERT INTO items(list, id, at, expires, value) VALUES(?, ?, ?, ?, ?)"),
       oldest_(db, "SELECT id, length(value), expires FROM items WHERE list = ? ORDER BY id"),
       drop_items_(db, "DELETE FROM items WHERE list = ? AND id <= ? RETURNING length(value)"),
-      drop_items_expired_(db, "DELETE FROM items WHERE list = ? AND expires <= ? "
-                              "RETURNING length(value)"),
-      expired_keys_(db, "SELECT space, kind, key FROM keys WHERE expires <= ? "
-                        "AND expires < 9223372036854775807 LIMIT ?"),
-      expired_lists_(db, "SELECT list FROM items WHERE expires <= ? "
-                         "AND expires < 9223372036854775807 LIMIT ?") {}
+      drop_items_expired_(db,
+                          "DELETE FROM items WHERE list = ? AND expires <= ? "
+                          "RETURNING length(value)"),
+      expired_keys_(db,
+                    "SELECT space, kind, key FROM keys WHERE expires <= ? "
+                    "AND expires < 9223372036854775807 LIMIT ?"),
+      expired_lists_(db,
+                     "SELECT list FROM items WHERE expires <= ? "
+                     "AND expires < 9223372036854775807 LIMIT ?") {}
 
 void Operations::begin(const std::string& space, StoreTime now, bool writes) {
     now_ = now;
@@ -138,9 +150,8 @@ StoreResult Operations::get(const StoreGet& get) {
 StoreResult Operations::scan(const StoreScan& scan) {
     StoreResult result;
     // The least key beyond `after` is that with a zero byte behind it.
-    const std::string first = !scan.after.empty() && scan.after >= scan.prefix
-                                  ? scan.after + '\0'
-                                  : scan.prefix;
+    const std::string first =
+        !scan.after.empty() && scan.after >= scan.prefix ? scan.after + '\0' : scan.prefix;
     Statement::Rows rows = scan_.query(space_, number(scan.table), first, now_);
     std::size_t bytes = 0;
     while (result.entries.size() < scan.limit && bytes <= kStorePageBytes && rows.next()) {
@@ -319,8 +330,7 @@ void Operations::drop_expired_keys(std::int64_t limit) {
     std::vector<Key> keys;
     {
         Statement::Rows rows = expired_keys_.query(now_, limit);
-        while (rows.next())
-            keys.push_back({rows.integer(0), rows.integer(1), rows.bytes(2)});
+        while (rows.next()) keys.push_back({rows.integer(0), rows.integer(1), rows.bytes(2)});
     }
     for (const Key& each : keys) {
         delete_.run(each.space, each.kind, each.key);

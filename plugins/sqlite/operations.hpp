@@ -65,7 +65,8 @@ private:
     Statement counter_, change_counter_, next_id_;
     Statement get_, scan_, update_, insert_, delete_;
     Statement find_list_, add_list_, change_list_, drop_list_;
-    Statement read_, read_newest_, count_items_, add_item_, oldest_, drop_items_, drop_items_expired_;
+    Statement read_, read_newest_, count_items_, add_item_, oldest_, drop_items_,
+        drop_items_expired_;
     Statement expired_keys_, expired_lists_;
 };
 

@@ -20,7 +20,8 @@ std::size_t size_of(const StoreRequest& request) {
     std::size_t bytes = 0;
     for (const StoreOperation& operation : request.operations) {
         if (const auto* set = std::get_if<StoreSet>(&operation)) bytes += set->value.size();
-        if (const auto* append = std::get_if<StoreAppend>(&operation)) bytes += append->value.size();
+        if (const auto* append = std::get_if<StoreAppend>(&operation))
+            bytes += append->value.size();
     }
     return bytes;
 }
@@ -128,11 +129,10 @@ void SqliteStore::write_loop() {
 void SqliteStore::write(Connection& connection, Jobs& jobs) {
     const auto now = Clock::now();
     const bool unsynced = unsynced_since_ != Clock::time_point{};
-    const bool durable =
-        (unsynced && now - unsynced_since_ >= kRelaxed) ||
-        std::any_of(jobs.begin(), jobs.end(), [](const Job& job) {
-            return job.request.durable && !job.request.dry_run;
-        });
+    const bool durable = (unsynced && now - unsynced_since_ >= kRelaxed) ||
+                         std::any_of(jobs.begin(), jobs.end(), [](const Job& job) {
+                             return job.request.durable && !job.request.dry_run;
+                         });
     Database& database = connection.database;
     try {
         set_synchronous(connection, durable);
@@ -213,8 +213,8 @@ void SqliteStore::read(Connection& connection, Jobs& jobs) {
 void SqliteStore::fail(Jobs& jobs, const SqliteError& error) {
     for (Job& job : jobs) job.reply = {error.text(), {}};
     if (failing_.exchange(true)) return;
-    settings_.warn("store \"" + settings_.path + "\": " +
-                   (error.is_disk_full() ? kStoreDiskFull : error.message) +
+    settings_.warn("store \"" + settings_.path +
+                   "\": " + (error.is_disk_full() ? kStoreDiskFull : error.message) +
                    "; what is asked of it fails until that is mended");
 }
 

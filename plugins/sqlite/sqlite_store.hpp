@@ -18,11 +18,11 @@ namespace moonwire::sqlite {
 
 /// A store in one SQLite file, with a write-ahead log.
 ///
-/// Two threads, from the first request on: one writes, one reads, each with a connection of its own,
-/// so that reads don't wait for the disk. The writer takes all that waits as one transaction, which
-/// is synced once for everybody in it (group commit). Requests that need not be durable are written
-/// at once and synced within about a second. What the disk refuses fails the whole group; the next
-/// one tries anew.
+/// Two threads, from the first request on: one writes, one reads, each with a connection of its
+/// own, so that reads don't wait for the disk. The writer takes all that waits as one transaction,
+/// which is synced once for everybody in it (group commit). Requests that need not be durable are
+/// written at once and synced within about a second. What the disk refuses fails the whole group;
+/// the next one tries anew.
 class SqliteStore final : public plugin::Store {
 public:
     explicit SqliteStore(const plugin::StoreSettings& settings);
@@ -61,7 +61,7 @@ private:
     void answer(Jobs& jobs);
 
     const plugin::StoreSettings settings_;
-    StoreFile file_;      // under opening_
+    StoreFile file_;  // under opening_
     std::mutex opening_;
     std::atomic<bool> failing_{false};  // the last try failed, and that was logged
 

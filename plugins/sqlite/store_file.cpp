@@ -117,7 +117,8 @@ std::optional<std::string> StoreFile::set_aside(const std::string& why) {
 std::unique_ptr<Connection> StoreFile::connect() const {
     auto connection = std::make_unique<Connection>(settings_.path, settings_.limits);
     connection->database.run(
-        "PRAGMA secure_delete = FAST; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 67108864");
+        "PRAGMA secure_delete = FAST; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = "
+        "67108864");
     return connection;
 }
 

@@ -61,7 +61,8 @@ bool contains(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("nothing is made before the store is used, then the folder and a file for its user only") {
+TEST_CASE(
+    "nothing is made before the store is used, then the folder and a file for its user only") {
     FileTest test;
     CHECK(test.open() == "");
     CHECK_FALSE(fs::exists(test.path() / "state"));
@@ -103,12 +104,15 @@ TEST_CASE("only one process may use the file") {
 
 TEST_CASE("a damaged file ends the start, and stays where it is") {
     FileTest test;
-    SUBCASE("no database at all") { test.write("this is no database, is it? " + std::string(5000, 'x')); }
+    SUBCASE("no database at all") {
+        test.write("this is no database, is it? " + std::string(5000, 'x'));
+    }
     SUBCASE("damaged inside") {
         test.open();
         Asker asker = test.asker();
         for (int i = 0; i < 100; ++i)
-            asker.begin({.space = "/a", .operations = {StoreSet{std::to_string(i), std::string(500, 'v')}}});
+            asker.begin({.space = "/a",
+                         .operations = {StoreSet{std::to_string(i), std::string(500, 'v')}}});
         test.close();
         test.damage();
     }

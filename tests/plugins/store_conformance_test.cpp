@@ -37,8 +37,8 @@ struct StoreTest : Owned<Kind>, Asker {
 };
 
 StoreAppend queued(const std::string& queue, const std::string& value, std::size_t max = 3) {
-    return {.list = queue, .value = value, .max_items = max, .refuse = true,
-            .kind = StoreList::queues};
+    return {
+        .list = queue, .value = value, .max_items = max, .refuse = true, .kind = StoreList::queues};
 }
 
 }  // namespace
@@ -219,8 +219,7 @@ TEST_CASE_TEMPLATE("a request that fails half way changes nothing", Kind, STORES
     const StoreReply reply = test.ask(
         {StoreSet{"kept", "after"}, StoreSet{"new", "after"}, StoreDelete{"gone"},
          StoreAppend{.list = "s", .value = "2", .max_items = 1},
-         StoreAppend{.list = "t", .value = "2"}, StoreRemove{.list = "s"},
-         queued("q", "4")});
+         StoreAppend{.list = "t", .value = "2"}, StoreRemove{.list = "s"}, queued("q", "4")});
     CHECK(reply.error == kStoreListFull);
     CHECK(reply.results.empty());
     CHECK(test.scan({}) == "gone=before kept=before");

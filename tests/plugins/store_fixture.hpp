@@ -17,7 +17,8 @@ namespace moonwire::plugin {
 class TestFolder {
 public:
     TestFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "moonwire-store-XXXXXX").string();
+        std::string name =
+            (std::filesystem::temp_directory_path() / "moonwire-store-XXXXXX").string();
         path_ = mkdtemp(name.data());
     }
     ~TestFolder() { std::filesystem::remove_all(path_); }

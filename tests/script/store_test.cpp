@@ -136,7 +136,8 @@ TEST_CASE("what can't be done is nil and why; what must not happen is an error")
   return why(store:set("a", ("x"):rep(200))), why(store:get(("k"):rep(2000))),
     why(store:set("", 1)), store:enqueue("r", "e") ~= nil, why(store:enqueue("r", "e")),
     why(store:enqueue("r", "e", ("x"):rep(200))))");
-    CHECK(test.run() == R"(["too large","key too long","empty key",true,"queue full","too large"])");
+    CHECK(test.run() ==
+          R"(["too large","key too long","empty key",true,"queue full","too large"])");
 
     const std::pair<const char*, const char*> wrong[] = {
         {"store:set('a')", "a value expected"},
@@ -332,7 +333,8 @@ end)
     CHECK(test.answer(client, "6") == "[true]");
     test.advance(70);
     CHECK(test.answer(client, "5").find("internal") != std::string::npos);
-    CHECK(log.text().find("the transaction took too long and was rolled back") != std::string::npos);
+    CHECK(log.text().find("the transaction took too long and was rolled back") !=
+          std::string::npos);
     CHECK(test.ask(client, R"(["get"])") == "[20]");
 
     // It would wait for itself.

@@ -219,8 +219,9 @@ TEST_CASE("[store] says where things are kept, and how much") {
     CHECK(defaults->store.durable);
     CHECK(defaults->store_file.check);
     CHECK_FALSE(defaults->store_file.set_aside);
-    const auto settings = resolve("[store]\nkind = \"memory\"\ndurable = false\nkeys = 7\nwaiting = 3\n"
-                                  "queue_seconds = 60\npath = \"/x/store.db\"");
+    const auto settings = resolve(
+        "[store]\nkind = \"memory\"\ndurable = false\nkeys = 7\nwaiting = 3\nqueue_seconds = 60\n"
+        "path = \"/x/store.db\"");
     REQUIRE(settings);
     CHECK(settings->store_kind == "memory");
     CHECK(settings->store_file.path == "/x/store.db");
@@ -231,7 +232,8 @@ TEST_CASE("[store] says where things are kept, and how much") {
     CHECK(settings->store.queue_time == std::chrono::seconds(60));
     CHECK(why("[store]\nkind = \"redis\"") ==
           "moonwire.toml:2: store.kind: expected sqlite or memory");
-    CHECK(why("[store]\nmax_value_bytes = 1").starts_with("moonwire.toml:2: store.max_value_bytes: "));
+    CHECK(why("[store]\nmax_value_bytes = 1")
+              .starts_with("moonwire.toml:2: store.max_value_bytes: "));
 }
 
 TEST_CASE("aliases are read") {

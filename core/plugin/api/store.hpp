@@ -41,15 +41,16 @@ struct StoreDelete {
     std::string key = {};
     StoreTable table = StoreTable::values;
 };
-/// Result: the first `limit` `entries` in order whose key begins with `prefix` and is beyond `after`.
+/// Result: the first `limit` `entries` in order whose key begins with `prefix` and is beyond
+/// `after`.
 struct StoreScan {
     std::string prefix = {}, after = {};
     std::size_t limit = 100;
     StoreTable table = StoreTable::values;
 };
 /// Adds an item at a list's end, which may begin the list: fails over the limit of lists. Result:
-/// `number`, its id, greater than any that the space has given out. With more than `max_items` items
-/// or `max_bytes` bytes of values the oldest go, or, with `refuse`, it fails instead.
+/// `number`, its id, greater than any that the space has given out. With more than `max_items`
+/// items or `max_bytes` bytes of values the oldest go, or, with `refuse`, it fails instead.
 struct StoreAppend {
     std::string list = {}, value = {};
     StoreTime at = 0, expires = kNever;
