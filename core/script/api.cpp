@@ -63,6 +63,7 @@ void register_api(lua_State* state) {
     register_timers(state);
     register_prelude(state);
     register_locks(state);
+    register_store(state);
 }
 
 void install_api(lua_State* state, const std::shared_ptr<Generation>& generation) {

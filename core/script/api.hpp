@@ -24,6 +24,7 @@ void register_sockets(lua_State* state);
 void register_timers(lua_State* state);
 void register_prelude(lua_State* state);
 void register_locks(lua_State* state);
+void register_store(lua_State* state);
 void install_loading(lua_State* state);
 void install_sending(lua_State* state);
 void install_time(lua_State* state);
@@ -58,7 +59,7 @@ int push_served(lua_State* state, const Served& served);
 std::string caller_position(lua_State* state, int level = 1);
 
 /// What runs the lists of handlers (kPreludeKey holds them in this order).
-enum class Prelude : int { run_all = 1, run_event, gather, collect, lock };
+enum class Prelude : int { run_all = 1, run_event, gather, collect, lock, transaction };
 void push_prelude(lua_State* state, Prelude function);
 
 // C halves of the prelude's lock().
@@ -66,5 +67,12 @@ void push_prelude(lua_State* state, Prelude function);
 int lua_acquire(lua_State* state);
 /// `release(key, ok, ...)`: gives it back, then returns or raises the rest.
 int lua_release(lua_State* state);
+
+// And of its transaction().
+/// `begin(store, fn, options)`: waits until the running task's transaction is open, or returns why
+/// it can't be.
+int lua_begin_transaction(lua_State* state);
+/// `commit(ok, ...)`: rolls back and raises again, or waits for the commit; why it failed.
+int lua_commit_transaction(lua_State* state);
 
 }  // namespace moonwire::script

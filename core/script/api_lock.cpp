@@ -6,15 +6,6 @@ namespace {
 
 constexpr std::size_t kMaxKeyBytes = 1000;
 
-/// Whether the key's holder waits for the running task: then that would wait for itself.
-bool holder_waits_for(const TaskInfo& running, std::uint64_t holder) {
-    if (running.id == holder) return true;
-    for (const Origin* origin = running.origin.get(); origin && origin->awaited;
-         origin = origin->parent.get())
-        if (origin->task == holder) return true;
-    return false;
-}
-
 }  // namespace
 
 int lua_acquire(lua_State* state) {
@@ -33,7 +24,7 @@ int lua_acquire(lua_State* state) {
         runtime.locks.take(scheduler, std::string(key));
         return 0;
     }
-    if (holder_waits_for(*scheduler.running(), holder))
+    if (waits_for(*scheduler.running(), holder))
         raise_at(state, 2, "ns:lock: this handler holds '%s' already", key.data());
     if (runtime.locks.waiting(key) >= Locks::kMaxWaiting) {
         lua_pushliteral(state, "busy");

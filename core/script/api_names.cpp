@@ -60,6 +60,7 @@ void read_environment(lua_State* state, ApiNames& names) {
         {kTimerType, kTimerMetatableKey},
         {kGeoIndexType, kGeoIndexMetatableKey},
         {kRawType, kRawMetatableKey},
+        {kStoreType, kStoreMetatableKey},
     };
     for (const auto& [type, key] : objects)
         names.members[std::string(type)] = members_of(state, key);

@@ -8,8 +8,9 @@
 namespace moonwire::script {
 namespace {
 
-enum Field { kName = 1, kState };
-constexpr FieldName kFields[] = {{"name", kName}, {"state", kState}, {nullptr, 0}};
+enum Field { kName = 1, kState, kStore };
+constexpr FieldName kFields[] = {
+    {"name", kName}, {"state", kState}, {"store", kStore}, {nullptr, 0}};
 
 NamespaceObject& check_namespace(lua_State* state) {
     auto* object = to_object<NamespaceObject>(state, 1, kNamespaceMetatableKey);
@@ -197,6 +198,12 @@ int ns_serve(lua_State* state) {
     return 0;
 }
 
+int ns_on_schedule(lua_State* state) {
+    Generation& generation = registering(state, "on_schedule");
+    register_named(state, generation, generation.schedules, 3, false, "schedule handler");
+    return 0;
+}
+
 int ns_emits(lua_State* state) {
     Generation& generation = registering(state, "emits");
     const std::string name(check_name(state, true));
@@ -236,6 +243,7 @@ int index_namespace(lua_State* state) {
             generation.runtime().refuse_while_loading(state, "ns.state");
             generation.runtime().state_table.push(state);
             return 1;
+        case kStore: lua_rawgeti(state, LUA_REGISTRYINDEX, kStoreKey); return 1;
         default: return 1;  // the method
     }
 }
@@ -271,6 +279,7 @@ void register_namespaces(lua_State* state) {
                                 {"on_server", ns_on_server},
                                 {"relay", ns_relay},
                                 {"serve", ns_serve},
+                                {"on_schedule", ns_on_schedule},
                                 {"on_reload", ns_on_reload},
                                 {nullptr, nullptr}};
     make_metatable(state, kNamespaceMetatableKey, "namespace", collect_object<NamespaceObject>,

@@ -104,6 +104,7 @@ public:
     ByName<EventHandler> events;
     ByName<Registered> server_events;
     ByName<Registered> services;
+    ByName<Registered> schedules;
     std::map<std::string, Declaration, std::less<>> declarations;  // emits
     Chained middleware, any, event_middleware, migrations, request_hooks;
     std::vector<int> connects, disconnectings, disconnects, expirations, suspicions;
@@ -111,7 +112,7 @@ public:
     std::size_t relay_rates = 0;  // relays with a rate
     std::vector<Spawn> spawns;
 
-    std::set<std::string, std::less<>> told;  // what of check_emits was logged
+    std::set<std::string, std::less<>> told;  // what was logged, and need not be again
 
     // While loading.
     const ScriptFile* file = nullptr;  // whose top level runs; null in a module's

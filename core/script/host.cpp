@@ -97,6 +97,7 @@ struct Host::Impl final : Directory {
     }
 
     HttpClient* http() const noexcept override { return options.http; }
+    const StoreOptions& store() const noexcept override { return options.store; }
     std::shared_ptr<NamespaceVm> find(std::string_view nsp) const override {
         std::lock_guard lock(mutex);
         const auto found = vms.find(nsp);

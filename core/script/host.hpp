@@ -17,6 +17,7 @@
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
 #include "core/script/http_client.hpp"
+#include "core/script/store_options.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 
@@ -45,6 +46,7 @@ struct HostOptions {
     /// What `load` takes instead of reading the apps' files; null: it reads them.
     std::shared_ptr<const FoundScripts> sources;
     HttpClient* http = nullptr;  // outlives the host; null: http.request says that there is none
+    StoreOptions store;
     VmLimits limits;  // of namespaces without settings of their own; the watchdog for all, or null
     std::map<std::string, NamespaceOptions, std::less<>> namespaces;  // by name or family
 };

@@ -383,7 +383,14 @@ private:
                 if (!is_object_type(place.name)) value.type = place.name;
                 return value;
             }
-            case Place::Sort::member: note_member(place, MemberUse::How::read); return {};
+            case Place::Sort::member: {
+                note_member(place, MemberUse::How::read);
+                Value value;
+                if (place.value.type != kNamespaceType || place.name != "store") return value;
+                value.type = kStoreType;
+                value.through = place.value.through;
+                return value;
+            }
         }
         return {};
     }
@@ -542,7 +549,7 @@ private:
 bool is_object_type(std::string_view type) {
     static constexpr std::string_view kTypes[] = {kNamespaceType,   kSocketType, kChainType,
                                                   kRemoteChainType, kTimerType,  kGeoIndexType,
-                                                  kRawType};
+                                                  kRawType,         kStoreType};
     return is_one_of(type, kTypes);
 }
 

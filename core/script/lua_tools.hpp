@@ -24,6 +24,8 @@ enum ApiKey : int {
     kHandshakesKey,  // socket -> its handshake table, both weak
     kRoomChainsKey,  // room -> `ns:to(room)` of the namespace, weak: chains are immutable
     kPreludeKey,     // the functions of prelude.hpp
+    kStoreMetatableKey,
+    kStoreKey,       // `ns.store`
     kTestBenchKey,   // of `moonwire test`, as a light userdata
     kTestClientMetatableKey,
     kTestReplyMetatableKey,

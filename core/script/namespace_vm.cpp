@@ -2,7 +2,9 @@
 
 #include "core/base/log.hpp"
 #include "core/script/api.hpp"
+#include "core/script/deliveries.hpp"
 #include "core/script/loader.hpp"
+#include "core/script/schedules.hpp"
 #include "core/script/script_socket.hpp"
 #include "core/script/state_copy.hpp"
 #include "core/script/tasks.hpp"
@@ -72,6 +74,7 @@ std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
     runtime_ = std::make_unique<Runtime>(limits_, this);
     runtime_->scheduler = std::make_shared<Scheduler>(*runtime_, home_, limits_.tasks,
                                                       limits_.handler, stats_);
+    open_store();
     auto prepared = Vm::protect(runtime_->state(), 0, [&](lua_State* state) {
         register_api(state);
         lua_newtable(state);
@@ -87,8 +90,22 @@ std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
     return std::nullopt;
 }
 
+void NamespaceVm::open_store() {
+    if (!directory_.store().store) return;
+    Runtime& runtime = *runtime_;
+    runtime.store = std::make_shared<NamespaceStore>(name_, directory_.store(), home_);
+    runtime.deliveries = std::make_shared<Deliveries>(*runtime.store);
+    runtime.schedules = std::make_shared<Schedules>(*this, *runtime.store);
+    const std::weak_ptr schedules(runtime.schedules);
+    runtime.store->on_scheduled = [schedules](const std::string& key) {
+        if (const auto alive = schedules.lock()) alive->note(key);
+    };
+}
+
 void NamespaceVm::go_live() {
-    if (runtime_) generation_->go_live();
+    if (!runtime_) return;
+    generation_->go_live();
+    if (runtime_->schedules) runtime_->schedules->look();
 }
 
 std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
@@ -106,13 +123,14 @@ std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
     generation_ = std::move(loaded.generation);
     generation_number_.add();
     directory_.publish(*this, generation_->routes, hooks());
-    generation_->go_live();
+    go_live();
     log::info("scripts took over", {{"namespace", name_}, {"generation", generation_->number()}});
     return std::nullopt;
 }
 
 void NamespaceVm::wind_down() {
     if (!runtime_) return;
+    runtime_->schedules.reset();
     generation_->timers().cancel_all();
     scheduler().cancel_background(*generation_);
 }

@@ -14,6 +14,7 @@
 #include "core/script/once.hpp"
 #include "core/script/runtime.hpp"
 #include "core/script/suspicion.hpp"
+#include "core/script/store_options.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 
@@ -27,6 +28,8 @@ public:
     virtual ~Directory() = default;
     /// The way out over HTTP; null if there is none.
     virtual HttpClient* http() const noexcept = 0;
+    /// Where the namespaces keep things.
+    virtual const StoreOptions& store() const noexcept = 0;
     /// By a namespace's name or a family's pattern; null if no script serves it.
     virtual std::shared_ptr<NamespaceVm> find(std::string_view nsp) const = 0;
     /// The routes that a namespace serves from now on, and what else it wants to hear.
@@ -128,6 +131,7 @@ public:
 
 private:
     Scheduler& scheduler() const noexcept { return *runtime_->scheduler; }
+    void open_store();
     std::shared_ptr<socketio::Namespace> own() const;
     void run_lifecycle(const std::vector<int>& slots, const char* what,
                        const socketio::SocketPtr& socket, std::string_view reason);

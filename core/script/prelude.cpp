@@ -12,7 +12,7 @@ constexpr int kMaxGathered = 200;
 
 // Lua, because waiting crosses Lua calls only: C can't call a handler that yields.
 constexpr std::string_view kPrelude = R"lua(
-local noack, wait_all, unwrap, xpcall, note_error, acquire, release = ...
+local noack, wait_all, unwrap, xpcall, note_error, acquire, release, begin, commit = ...
 local function run_all(list, ...)
   for i = 1, #list do list[i](...) end
 end
@@ -37,7 +37,17 @@ local function lock(ns, key, fn)
   if why then return nil, why end
   return release(key, xpcall(fn, note_error))
 end
-return run_all, run_event, gather, collect, lock
+local function finish(ok, ...)
+  local why = commit(ok, ...)
+  if why then return nil, why end
+  return ...
+end
+local function transaction(store, fn, options)
+  local why = begin(store, fn, options)
+  if why then return nil, why end
+  return finish(xpcall(fn, note_error, store))
+end
+return run_all, run_event, gather, collect, lock, transaction
 )lua";
 
 /// What gather() waits for: the functions' first results, by their place; the first error at 0.
@@ -160,8 +170,10 @@ void register_prelude(lua_State* state) {
     lua_pushcfunction(state, lua_note_error);
     lua_pushcfunction(state, lua_acquire);
     lua_pushcfunction(state, lua_release);
-    constexpr int kFunctions = static_cast<int>(Prelude::lock);
-    lua_call(state, 7, kFunctions);
+    lua_pushcfunction(state, lua_begin_transaction);
+    lua_pushcfunction(state, lua_commit_transaction);
+    constexpr int kFunctions = static_cast<int>(Prelude::transaction);
+    lua_call(state, 9, kFunctions);
     lua_createtable(state, kFunctions, 0);
     for (int i = 1; i <= kFunctions; ++i) {
         lua_pushvalue(state, top + i);

@@ -14,7 +14,10 @@
 
 namespace moonwire::script {
 
+class Deliveries;
+class NamespaceStore;
 class NamespaceVm;
+class Schedules;
 
 /// A namespace's Lua state with what its generations share: `ns.state`, the API's metatables, the
 /// coroutines. A scratch state, in which a candidate is tried, has neither owner nor scheduler, for
@@ -42,6 +45,10 @@ public:
     NamespaceVm* const owner;
     Locks locks;  // outlives the tasks of the scheduler
     std::shared_ptr<Scheduler> scheduler;
+    // `ns.store` and what works on it; null where there is no store.
+    std::shared_ptr<NamespaceStore> store;
+    std::shared_ptr<Deliveries> deliveries;
+    std::shared_ptr<Schedules> schedules;
     std::optional<CaughtError> caught;  // what is being raised again
     Encoded encoded;     // what is being sent; reused, so that sending does not allocate
     LuaRef state_table;  // ns.state

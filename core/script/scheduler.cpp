@@ -14,6 +14,14 @@ constexpr std::size_t kPooledCoroutines = 64;
 
 }  // namespace
 
+bool waits_for(const TaskInfo& task, std::uint64_t other) {
+    if (task.id == other) return true;
+    for (const Origin* origin = task.origin.get(); origin && origin->awaited;
+         origin = origin->parent.get())
+        if (origin->task == other) return true;
+    return false;
+}
+
 struct Scheduler::Task {
     TaskInfo info;
     std::uint32_t slot = 0;

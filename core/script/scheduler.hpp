@@ -45,6 +45,10 @@ struct TaskInfo {
     std::uint64_t id = 0;  // the scheduler's; never 0 in a task
 };
 
+/// Whether `other` is this task, or waits until this one has ended (gather): waiting for it would
+/// be waiting for oneself.
+bool waits_for(const TaskInfo& task, std::uint64_t other);
+
 /// Names one suspension of one coroutine. A stale one is safe to resume: nothing happens.
 struct WaitId {
     std::uint32_t slot = 0;

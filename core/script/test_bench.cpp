@@ -329,18 +329,6 @@ TestBench& bench_of(lua_State* state) {
     return *bench;
 }
 
-void check_option_names(lua_State* state, int index, const char* call, std::string_view names) {
-    const std::string known = " " + std::string(names) + " ";
-    lua_pushnil(state);
-    while (lua_next(state, index)) {
-        lua_pop(state, 1);
-        const std::string name(text_at(state, -1));
-        if (name.empty() || known.find(" " + name + " ") == std::string::npos)
-            luaL_error(state, "%s has no option '%s'; there are %s", call,
-                       name.empty() ? luaL_typename(state, -1) : name.c_str(), known.c_str() + 1);
-    }
-}
-
 std::string check_json(lua_State* state, int index) {
     Encoded encoded;
     if (auto done = encode_json(state, index, encoded, BinaryValues::refused); !done)

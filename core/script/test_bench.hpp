@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/script/generation.hpp"
+#include "core/script/option_table.hpp"
 #include "core/script/test_world.hpp"
 
 namespace moonwire::script {
@@ -119,8 +120,6 @@ std::string_view test_prelude();
 /// How long a simulated wait lasts where the test does not say.
 inline constexpr std::chrono::seconds kTestPatience{10};
 
-/// Raises if the table at `index` has a field that is none of these (names apart by a blank).
-void check_option_names(lua_State* state, int index, const char* call, std::string_view names);
 /// The value at `index` as JSON; raises.
 std::string check_json(lua_State* state, int index);
 /// The values from `first` to `last` as `[…]`, after the event's name if there is one; raises.

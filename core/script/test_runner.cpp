@@ -67,6 +67,7 @@ public:
         auto found = std::make_shared<FoundScripts>(find_scripts({app}));
         compile(*found);
         bench.world.host = options_.host;
+        bench.world.make_store = options_.make_store;
         bound(bench.world.host.limits);
         for (auto& [name, own] : bench.world.host.namespaces) bound(own.limits);
         bench.world.host.apps = {app};

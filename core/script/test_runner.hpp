@@ -14,6 +14,7 @@ namespace moonwire::script {
 /// What `moonwire test` runs, and how.
 struct TestOptions {
     HostOptions host;  // the limits; each app's tests see that app alone
+    std::function<std::unique_ptr<plugin::Store>()> make_store;  // for each test
     socketio::ServerOptions server;
     std::vector<std::pair<std::string, std::string>> aliases;  // namespace, target
     std::string filter;  // a Lua pattern: only tests in whose full name it is found; empty: all

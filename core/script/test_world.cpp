@@ -6,6 +6,7 @@ namespace moonwire::script {
 
 TestWorld::TestWorld(Options options)
     : options_(std::move(options)),
+      store_(options_.make_store ? options_.make_store() : nullptr),
       server_(options_.server, {&reactor_}),
       host_(host_options(), server_, {&reactor_}) {
     reactor_.set_wall_start(options_.wall_start);
@@ -25,6 +26,7 @@ TestWorld::~TestWorld() {
 HostOptions TestWorld::host_options() {
     HostOptions host = options_.host;
     host.http = this;
+    host.store.store = store_.get();
     return host;
 }
 

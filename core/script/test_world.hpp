@@ -24,7 +24,9 @@ namespace moonwire::script {
 class TestWorld final : private log::Listener, private HttpClient, private Incidents::Listener {
 public:
     struct Options {
-        HostOptions host;  // with `sources`; `http` is the world's own
+        HostOptions host;  // with `sources`; `http` and the store are the world's own
+        /// Makes its store, which is empty; null: it has none.
+        std::function<std::unique_ptr<plugin::Store>()> make_store;
         socketio::ServerOptions server;
         std::vector<std::pair<std::string, std::string>> aliases;  // namespace, target
         double wall_start = 1'700'000'000;                         // seconds since the epoch
@@ -81,6 +83,7 @@ private:
     HttpAnswer answer_http_;
     ThreadIncidents incidents_;
     ManualReactor reactor_;
+    const std::unique_ptr<plugin::Store> store_;
     socketio::Server server_;
     Host host_;
     std::vector<std::shared_ptr<TestSession>> sessions_;

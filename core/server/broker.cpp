@@ -8,6 +8,7 @@
 #include "core/base/incidents.hpp"
 #include "core/base/log.hpp"
 #include "core/server/stats.hpp"
+#include "core/server/store.hpp"
 
 namespace moonwire::server {
 namespace {
@@ -25,10 +26,13 @@ unsigned dedicated_count(const Settings& settings) {
 
 /// The last reactors are those of the namespaces that have one of their own.
 script::HostOptions host_options(const Settings& settings, std::vector<script::App> apps,
-                                 script::HttpClient& http, transport::TransportServer& transport) {
+                                 script::HttpClient& http, plugin::Store& store,
+                                 transport::TransportServer& transport) {
     script::HostOptions options;
     options.apps = std::move(apps);
     options.http = &http;
+    options.store = settings.store;
+    options.store.store = &store;
     unsigned next = transport.reactor_count();
     for (const auto& [name, own] : settings.namespaces)
         options.namespaces[name] = {own.limits(settings.script_limits),
@@ -63,7 +67,8 @@ Broker::Broker(Configuration configuration)
       guard_(scripts_),
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
       http_(settings_.http, reactors_),
-      scripts_(host_options(settings_, configuration.apps, http_, transport_), sockets_,
+      store_(make_store(settings_, dir_)),
+      scripts_(host_options(settings_, configuration.apps, http_, *store_, transport_), sockets_,
                reactors_of(transport_, thread_count(settings_.threads))),
       audit_(settings_.audit),
       teller_(scripts_),
@@ -86,6 +91,7 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport,
 
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
     if (auto opened = http_.open(); !opened) return opened.error();
+    if (std::string problem = store_->start(); !problem.empty()) return Error{std::move(problem)};
     if (auto opened = audit_.open(); !opened) return opened.error();
     if (audit_.enabled()) incidents().listen(audit_);
     incidents().listen(teller_);
@@ -194,6 +200,7 @@ void Broker::stop() {
     watch_.reset();
     scripts_.stop();
     http_.stop();
+    store_->close();  // what it was given is kept; the answers find nobody
     transport_.stop();
 }
 

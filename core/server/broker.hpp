@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/engineio/engine.hpp"
+#include "core/plugin/api/store.hpp"
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
 #include "core/server/audit_log.hpp"
@@ -80,6 +81,7 @@ private:
     ScriptGuard guard_;
     engineio::Engine engine_;
     HttpClient http_;
+    const std::unique_ptr<plugin::Store> store_;
     script::Host scripts_;
     AuditLog audit_;
     SuspicionTeller teller_;

@@ -154,6 +154,14 @@ R apply_connect_timeout(S& s, const V& v) {
     });
 }
 
+R apply_store_kind(S& s, const V& v) {
+    auto text = to_text(v);
+    if (!text) return text.error();
+    if (*text != "sqlite" && *text != "memory") return Error{"expected sqlite or memory"};
+    s.store_kind = *std::move(text);
+    return {};
+}
+
 R apply_log_level(S& s, const V& v) {
     auto text = to_text(v);
     if (!text) return text.error();
@@ -404,6 +412,24 @@ const SettingKey kKeys[] = {
          });
      }},
     MOONWIRE_NUMBER("audit.keep", audit.keep, 0, 1000),
+    {"store.kind", apply_store_kind},
+    MOONWIRE_TEXT("store.path", store_file.path, true),
+    MOONWIRE_FLAG("store.durable", store.durable),
+    MOONWIRE_FLAG("store.check", store_file.check),
+    MOONWIRE_FLAG("store.set_aside", store_file.set_aside),
+    MOONWIRE_NUMBER("store.max_value_bytes", store.max_value_bytes, 64, 512 << 20),
+    MOONWIRE_NUMBER("store.keys", store_file.limits.keys, 1, kAnyPositive),
+    MOONWIRE_NUMBER("store.streams", store_file.limits.streams, 1, kAnyPositive),
+    MOONWIRE_NUMBER("store.stream_items", store.stream_items, 1, kAnyPositive),
+    MOONWIRE_NUMBER("store.queues", store_file.limits.queues, 1, kAnyPositive),
+    MOONWIRE_NUMBER("store.queue_items", store.queue_items, 1, kAnyPositive),
+    MOONWIRE_NUMBER("store.queue_seconds", store.queue_time, 1, 10'000'000'000),
+    MOONWIRE_NUMBER("store.schedules", store_file.limits.schedules, 1, kAnyPositive),
+    {"store.waiting", [](S& s, const V& v) -> R {
+         return with(to_integer(v, 1, 10'000'000), [&](std::int64_t n) {
+             s.store_file.limits.waiting = s.store.waiting = static_cast<std::size_t>(n);
+         });
+     }},
     {"log.level", apply_log_level},
     {"log.format", apply_log_format},
     MOONWIRE_FLAG("log.enabled", log_enabled),

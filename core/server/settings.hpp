@@ -14,6 +14,8 @@
 #include "core/base/log.hpp"
 #include "core/base/result.hpp"
 #include "core/engineio/options.hpp"
+#include "core/plugin/stores.hpp"
+#include "core/script/store_options.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/server/audit_log.hpp"
 #include "core/socketio/server.hpp"
@@ -55,6 +57,9 @@ struct Settings {
     std::string client_bundle;  // the folder of the JavaScript client's files; empty: none
     script::VmLimits script_limits;  // of namespaces without settings of their own
     transport::HttpClientOptions http;  // the scripts' way out
+    std::string store_kind = "sqlite";  // or memory
+    plugin::StoreSettings store_file;   // its path is empty: the default place
+    script::StoreOptions store;         // what bounds the scripts' use of it
     bool watch = true;               // the scripts' folders
     bool strict = false;             // scripts with errors end the start
     unsigned rate_burst_seconds = 2;  // what may come at once, of [limits]' rates

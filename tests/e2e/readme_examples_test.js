@@ -481,6 +481,52 @@ ns:on_connect(function(socket) socket:join("staff") end)`,
     }),
   ],
 
+  "Store": [
+    served({}, async (stage) => {
+      const socket = await stage.open("/shop", { auth: { user: "ann" } });
+      assert.deepStrictEqual(await ask(socket, "save", { cup: 2 }), { cup: 2 });
+      await ask(await stage.open("/shop", { auth: { user: "bob" } }), "save", { cup: 1 });
+      assert.deepStrictEqual(await ask(socket, "carts"), [
+        { key: "cart:ann", value: { cup: 2 } }, { key: "cart:bob", value: { cup: 1 } }]);
+      assert.deepStrictEqual(await ask(socket, "carts", "cart:ann"), [{ key: "cart:bob", value: { cup: 1 } }]);
+      const left = [];
+      for (let i = 0; i < 10; i++) left.push(await ask(socket, "buy", "moon"));
+      assert.deepStrictEqual(left, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+      assert.strictEqual((await ask(socket, "buy", "moon")).error.code, "sold_out");
+    }),
+    served({}, async (stage) => {
+      const socket = await stage.open();
+      const ids = [];
+      for (let i = 1; i <= 60; i++) ids.push(await ask(socket, "say", "moon", `${i}`));
+      const newest = await ask(socket, "history", "moon");
+      assert.deepStrictEqual(newest.map((each) => each.value.text), Array.from({ length: 50 }, (_, i) => `${i + 11}`));
+      assert.ok(newest.every((each) => each.value.from === socket.id && each.at > 1e9));
+      const before = await ask(socket, "history", "moon", newest[0].id);
+      assert.deepStrictEqual(before.map((each) => each.id), ids.slice(0, 10));
+      assert.deepStrictEqual((await ask(socket, "missed", "moon", ids[57])).map((each) => each.id), ids.slice(58));
+    }),
+    served({}, async (stage) => {
+      const ann = await stage.open("/shop", { auth: { user: "ann" } });
+      for (const text of ["one", "two"]) await ask(ann, "message", "bob", text);
+      const heard = [];
+      const bob = stage.clients.make(stage.broker, "/shop", { auth: { user: "bob" } });
+      bob.on("message", (text, acknowledge) => {
+        heard.push(text);
+        acknowledge();
+      });
+      await until(() => heard.length === 2, "what was queued");
+      await ask(ann, "message", "bob", "three");
+      await until(() => heard.length === 3, "what is sent at once");
+      assert.deepStrictEqual(heard, ["one", "two", "three"]);
+    }),
+    served({ after: 'ns:on_connect(function(socket) socket:join("staff") end)' }, async (stage) => {
+      const socket = await stage.open();
+      const reminded = event(socket, "remind");
+      assert.match(await ask(socket, "remind me", { order: 7 }, 0.1), /^[0-9a-f]{16}-/);
+      assert.deepStrictEqual(await reminded, [{ order: 7 }]);
+    }),
+  ],
+
   "Geo": [
     served({
       handler: true,

@@ -85,7 +85,7 @@ TEST_CASE("the annotations have every name that scripts are given, and no other"
         {std::string(kNamespaceType), "Namespace"}, {std::string(kSocketType), "Socket"},
         {std::string(kChainType), "Chain"},         {std::string(kRemoteChainType), "Chain"},
         {std::string(kTimerType), "Timer"},         {std::string(kGeoIndexType), "GeoIndex"},
-        {std::string(kRawType), "Raw"}};
+        {std::string(kRawType), "Raw"},           {std::string(kStoreType), "Store"}};
     for (const auto& [type, members] : api.members) {
         if (kStandard.contains(type)) continue;
         CAPTURE(type);

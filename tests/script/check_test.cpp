@@ -88,6 +88,10 @@ TEST_CASE("names that nothing defines are found where a handler would only fail 
           "app/main.lua:2:27: log.info is called with '.', not ':'");
     CHECK(test.problem("ns:on('e', function() log.inof('x') end)") ==
           "app/main.lua:2:27: log has no field 'inof'; did you mean 'info'?");
+    CHECK(test.problem("ns:on('e', function() ns.store:gett('x') end)") ==
+          "app/main.lua:2:32: store has no method 'gett'; did you mean 'get'?");
+    CHECK(test.problem("local store = ns.store ns:on('e', function() store.set('x', 1) end)") ==
+          "app/main.lua:2:52: store.set is a method: it is called with ':', not '.'");
     CHECK(test.problem("ns:on('e', function() require 'lib.none' end)").starts_with(
         "app/main.lua:2:23: module 'lib.none' not found"));
 }

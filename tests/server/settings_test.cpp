@@ -255,6 +255,31 @@ TEST_CASE("the audit log's file starts where moonwire.toml lies") {
     CHECK(resolve("")->audit.file.empty());
 }
 
+TEST_CASE("[store] says where things are kept, and how much") {
+    const auto defaults = resolve("");
+    REQUIRE(defaults);
+    CHECK(defaults->store_kind == "sqlite");
+    CHECK(defaults->store_file.path == "");
+    CHECK(defaults->store.durable);
+    CHECK(defaults->store_file.check);
+    CHECK_FALSE(defaults->store_file.set_aside);
+    const auto settings = resolve(
+        "[store]\nkind = \"memory\"\ndurable = false\nkeys = 7\nwaiting = 3\nqueue_seconds = 60\n"
+        "path = \"/x/store.db\"");
+    REQUIRE(settings);
+    CHECK(settings->store_kind == "memory");
+    CHECK(settings->store_file.path == "/x/store.db");
+    CHECK_FALSE(settings->store.durable);
+    CHECK(settings->store_file.limits.keys == 7);
+    CHECK(settings->store_file.limits.waiting == 3);
+    CHECK(settings->store.waiting == 3);
+    CHECK(settings->store.queue_time == std::chrono::seconds(60));
+    CHECK(why("[store]\nkind = \"redis\"") ==
+          "moonwire.toml:2: store.kind: expected sqlite or memory");
+    CHECK(why("[store]\nmax_value_bytes = 1")
+              .starts_with("moonwire.toml:2: store.max_value_bytes: "));
+}
+
 TEST_CASE("aliases are read") {
     const auto settings = resolve("[namespaces]\n\"/\" = \"/tickets\"\n");
     REQUIRE(settings);

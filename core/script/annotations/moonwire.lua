@@ -233,11 +233,135 @@ function raw:decode() end
 ---@field role? string
 ---@field roles? string[]
 
+---What a namespace keeps over restarts: `ns.store`. Its calls wait until it is done (and, if durable,
+---on the disk), and return nil and why if it can't be: "disk full", "too large", "busy", ….
+---@class moonwire.Store
+local store = {}
+
+---@class moonwire.StoreOptions
+---@field durable? boolean answered only when it would survive a power cut (setting store.durable)
+
+---@class moonwire.SetOptions: moonwire.StoreOptions
+---@field ttl? number seconds, then it is gone
+
+---@class moonwire.AppendOptions: moonwire.StoreOptions
+---@field count? integer keeps so many, the oldest go
+---@field bytes? integer keeps so many bytes of values, the oldest go
+---@field age? number seconds, then this one is gone
+
+---@class moonwire.HistoryOptions
+---@field before? integer an id: the last ones before it
+---@field after? integer an id: the first ones after it
+---@field limit? integer default 100, at most 1000
+
+---@class moonwire.QueuedEvent: moonwire.StoreOptions
+---@field [1] string the event
+---@field ttl? number seconds, then it is not delivered any more (setting store.queue_seconds)
+---@field max? integer the queue's limit (setting store.queue_items)
+---@field drop_oldest? boolean makes room in a full queue
+
+---@param key string
+---@return moonwire.Value|nil value
+---@return string|nil why
+function store:get(key) end
+
+---@param key string
+---@param value moonwire.Value
+---@param options? moonwire.SetOptions
+---@return boolean|nil done
+---@return string|nil why
+function store:set(key, value, options) end
+
+---@param key string
+---@param options? moonwire.StoreOptions
+---@return boolean|nil was_there
+---@return string|nil why
+function store:delete(key, options) end
+
+---Keys that begin so, in order, with their values. The next page is after the last key.
+---@param prefix string
+---@param options? { limit?: integer, after?: string }
+---@return { key: string, value: moonwire.Value }[]|nil
+---@return string|nil why
+function store:scan(prefix, options) end
+
+---Adds to the end of a stream. Later ids are greater.
+---@param stream string
+---@param value moonwire.Value
+---@param options? moonwire.AppendOptions
+---@return integer|nil id
+---@return string|nil why
+function store:append(stream, value, options) end
+
+---A page of a stream, oldest first: its end, unless told.
+---@param stream string
+---@param options? moonwire.HistoryOptions
+---@return { id: integer, at: number, value: moonwire.Value }[]|nil
+---@return string|nil why
+function store:history(stream, options) end
+
+---@param stream string
+---@param options? moonwire.StoreOptions
+---@return integer|nil removed
+---@return string|nil why
+function store:clear_stream(stream, options) end
+
+---Keeps an event for a recipient that is away.
+---@param recipient string
+---@param event string|moonwire.QueuedEvent
+---@param ... moonwire.Value
+---@return integer|nil id
+---@return string|nil why "queue full", …
+function store:enqueue(recipient, event, ...) end
+
+---How many events wait for a recipient.
+---@param recipient string
+---@return integer|nil
+---@return string|nil why
+function store:queued(recipient) end
+
+---@param recipient string
+---@param options? moonwire.StoreOptions
+---@return integer|nil removed
+---@return string|nil why
+function store:clear_queue(recipient, options) end
+
+---Sends what is queued, in order, and removes what the client acknowledges.
+---@param recipient string
+---@param socket moonwire.Socket
+---@param options? { timeout?: number } seconds for each acknowledgement, default 10
+---@return integer acknowledged
+---@return string|nil why not all: "timeout", "disconnected", …
+function store:deliver(recipient, socket, options) end
+
+---Calls `ns:on_schedule`'s handler once, at this time or as soon after it as the broker runs.
+---@param at number seconds since 1970, as now() gives them
+---@param name string
+---@param data? moonwire.Value
+---@param options? moonwire.StoreOptions
+---@return string|nil id
+---@return string|nil why
+function store:schedule(at, name, data, options) end
+
+---@param id string of a schedule
+---@param options? moonwire.StoreOptions
+---@return boolean|nil was_there
+---@return string|nil why
+function store:cancel(id, options) end
+
+---What `fn` does with the store happens all or nothing, and sees itself; nobody else writes to the
+---namespace's store meanwhile. An error in it undoes all. Returns what it returns.
+---@param fn fun(store: moonwire.Store): ...
+---@param options? moonwire.StoreOptions
+---@return any ... nil, and why the commit failed
+function store:transaction(fn, options) end
+
 ---What `namespace "/x"` gives: where handlers are registered while a file loads, and the chain to
 ---everybody.
 ---@class moonwire.Namespace: moonwire.Chain
 ---@field name string
 ---@field state table plain data that survives reloads; not while a file loads
+---@field store moonwire.Store what survives restarts, too
 local ns = {}
 
 ---Before a client is in; `fail` refuses it.
@@ -292,6 +416,11 @@ function ns:on_server(event, fn) end
 ---@param name string
 ---@param fn fun(...: any): ...
 function ns:serve(name, fn) end
+
+---Handles what `ns.store:schedule` has set; `at` is its time.
+---@param name string
+---@param fn fun(data: moonwire.Value, at: number)
+function ns:on_schedule(name, fn) end
 
 ---Migrates `ns.state` when this version takes over; counts only if all goes well.
 ---@param fn fun(state: table, from_generation: integer)

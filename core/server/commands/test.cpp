@@ -47,6 +47,8 @@ int test(const TestCommand& command) {
     script::TestOptions options;
     options.host.apps = configuration->apps;
     options.host.limits = settings.script_limits;
+    options.host.store = settings.store;
+    options.make_store = [&] { return plugin::make_memory_store(settings.store_file); };
     options.host.limits.check_emits = true;
     for (const auto& [name, own] : settings.namespaces)
         options.host.namespaces[name].limits = own.limits(options.host.limits);

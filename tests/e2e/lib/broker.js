@@ -52,7 +52,7 @@ class Broker {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
     if (toml) fs.writeFileSync(path.join(broker.folder, "moonwire.toml"), toml);
-    // Its control socket goes with the folder.
+    // Its control socket and its store go with the folder.
     broker.runtime = path.join(broker.folder, ".run");
     fs.mkdirSync(broker.runtime);
     // Sessions that a test leaves behind unpolled can't be told of the end: don't wait for long.
@@ -64,7 +64,7 @@ class Broker {
     broker.child = spawn(
       BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
       {
-        env: environment({ XDG_RUNTIME_DIR: broker.runtime, ...env }),
+        env: environment({ XDG_RUNTIME_DIR: broker.runtime, XDG_STATE_HOME: broker.runtime, ...env }),
         stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder,
       });
     broker.stdout = "";

@@ -36,7 +36,7 @@ class Broker:
         for key, value in settings.items():
             command += ["--set", f"{key.replace('__', '.')}={value}"]
         env = {k: v for k, v in os.environ.items() if not k.startswith("MOONWIRE_")}
-        env["XDG_RUNTIME_DIR"] = self.folder  # the control socket goes with it
+        env["XDG_RUNTIME_DIR"] = env["XDG_STATE_HOME"] = self.folder  # control socket, store
         self.process = subprocess.Popen(
             command, env=env, cwd=self.folder, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/plugin/api/store.hpp"
+
+namespace moonwire::plugin {
+
+struct StoreSettings {
+    std::string path;  // of the file, where there is one
+    StoreLimits limits;
+    bool check = true;       // look the whole file over at the start
+    bool set_aside = false;  // a damaged file is renamed, and a new one begun
+    /// Hears what is odd but no error. Any thread.
+    std::function<void(std::string_view)> warn = [](std::string_view) {};
+};
+
+/// Gone with the process.
+std::unique_ptr<Store> make_memory_store(const StoreSettings& settings);
+/// In plugins/sqlite, which is linked in.
+std::unique_ptr<Store> make_sqlite_store(const StoreSettings& settings);
+
+}  // namespace moonwire::plugin

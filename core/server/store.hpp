@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "core/plugin/api/store.hpp"
+#include "core/server/settings.hpp"
+
+namespace moonwire::server {
+
+/// The store that the settings name, not started, for the scripts in this folder.
+std::unique_ptr<plugin::Store> make_store(const Settings& settings,
+                                          const std::filesystem::path& dir);
+
+/// Where a store is kept that no setting names: below $STATE_DIRECTORY (as systemd sets it for a
+/// service), else below $XDG_STATE_HOME or ~/.local/state, a file for each scripts folder.
+std::string default_store_path(const std::filesystem::path& dir);
+
+}  // namespace moonwire::server

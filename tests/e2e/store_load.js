@@ -1,0 +1,93 @@
+"use strict";
+// How an echo client fares while others append to a stream: latencies calm and under load, and their
+// ratio. Appends are durable and acknowledged; their client is a process of its own. By hand:
+//   node store_load.js [--appends 5000] [--seconds 10] [--set KEY=VALUE]…
+
+const { fork } = require("node:child_process");
+const { parseArgs } = require("node:util");
+const { io } = require("socket.io-client");
+const { Broker } = require("./lib/broker");
+const { event, within } = require("./lib/wait");
+
+const SCRIPT = `
+local ns = namespace "/"
+ns:on("echo", function(_, value) return value end)
+`;
+const STORE_SCRIPT = `
+local ns = namespace "/store"
+ns:on("append", function(_, value) return ns.store:append("s", value, { count = 100000 }) end)
+`;
+const TICK_MS = 5;
+
+const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+
+async function connect(url) {
+  const socket = io(url, { transports: ["websocket"], forceNew: true });
+  await event(socket, "connect");
+  return socket;
+}
+
+/// Appends at a steady pace until told to stop; tells how many were acknowledged and how fast.
+async function load([url, rate]) {
+  const socket = await connect(`${url}/store`);
+  const value = { lat: 40.7128, lng: -74.006, orderId: "o-17", text: "x".repeat(100) };
+  const took = [];
+  const started = performance.now();
+  let sent = 0, running = true;
+  process.on("message", () => (running = false));
+  process.send("ready");
+  while (running) {
+    for (const due = ((performance.now() - started) / 1000) * rate; sent < due; sent++) {
+      const at = performance.now();
+      socket.emit("append", value, (id) => id && took.push(performance.now() - at));
+    }
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+  }
+  const seconds = (performance.now() - started) / 1000;
+  took.sort((a, b) => a - b);
+  process.send({ sent, acknowledged: took.length, seconds, p50: quantile(took, 0.5), p99: quantile(took, 0.99) });
+  socket.disconnect();
+  process.disconnect();
+}
+
+/// Latencies in ms of one echo after another, sorted.
+async function echo(socket, seconds) {
+  const took = [];
+  for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
+    const at = performance.now();
+    await socket.emitWithAck("echo", "x");
+    took.push(performance.now() - at);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return took.sort((a, b) => a - b);
+}
+
+async function main() {
+  const { values } = parseArgs({ options: {
+    appends: { type: "string", default: "5000" }, seconds: { type: "string", default: "10" },
+    set: { type: "string", multiple: true, default: [] } } });
+  const broker = await Broker.start({
+    scripts: { "main.lua": SCRIPT, "store.lua": STORE_SCRIPT },
+    settings: Object.fromEntries(values.set.map((each) => each.split(/=(.*)/s).slice(0, 2))),
+  });
+  const socket = await connect(broker.url);
+  await echo(socket, 1);  // warms up
+  const calm = await echo(socket, Number(values.seconds));
+  const loader = fork(__filename, ["--load", broker.url, values.appends]);
+  await event(loader, "message");
+  const loaded = await echo(socket, Number(values.seconds));
+  loader.send("stop");
+  const [appends] = await within(event(loader, "message"), "the load's end");
+  const report = (name, q) => console.log(
+    `echo ${name}: calm ${quantile(calm, q).toFixed(2)} ms, under load ${quantile(loaded, q).toFixed(2)} ms, ` +
+    `${(quantile(loaded, q) / quantile(calm, q)).toFixed(2)} times`);
+  report("p50", 0.5);
+  report("p99", 0.99);
+  console.log(`${Math.round(appends.acknowledged / appends.seconds)} appends a second acknowledged ` +
+    `(${appends.sent} sent, ${appends.acknowledged} acknowledged), p50 ${appends.p50.toFixed(1)} ms, p99 ${appends.p99.toFixed(1)} ms`);
+  socket.disconnect();
+  await broker.stop();
+}
+
+if (process.argv[2] === "--load") load(process.argv.slice(3));
+else main();
