@@ -4,6 +4,7 @@
 
 #include "core/script/c_stack.hpp"
 #include "core/script/failure.hpp"
+#include "core/script/plugin_module.hpp"
 #include "core/script/values.hpp"
 
 namespace moonwire::script {
@@ -63,6 +64,7 @@ void register_api(lua_State* state) {
     register_timers(state);
     register_prelude(state);
     register_locks(state);
+    register_plugin_functions(state);
 }
 
 void install_api(lua_State* state, const std::shared_ptr<Generation>& generation) {

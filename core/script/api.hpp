@@ -57,7 +57,7 @@ int push_served(lua_State* state, const Served& served);
 std::string caller_position(lua_State* state, int level = 1);
 
 /// What runs the lists of handlers (kPreludeKey holds them in this order).
-enum class Prelude : int { run_all = 1, run_event, gather, collect, lock };
+enum class Prelude : int { run_all = 1, run_event, gather, collect, lock, awaited };
 void push_prelude(lua_State* state, Prelude function);
 
 // C halves of the prelude's lock().

@@ -281,6 +281,15 @@ void Host::ask_request_hooks(RouteRequest request, Function<void(RequestDecision
     HookRound::ask_next(std::move(round));
 }
 
+bool Host::deliver(std::string_view nsp, std::string event, socketio::OwnedPayload payload) {
+    const auto vm = impl_->find(nsp);
+    if (!vm) return false;
+    vm->home().post([vm, event = std::move(event), payload = std::move(payload)] {
+        vm->on_server_event(event, payload.view());
+    });
+    return true;
+}
+
 std::vector<ScriptStats> Host::stats() const {
     std::lock_guard lock(impl_->mutex);
     std::vector<ScriptStats> all;

@@ -15,6 +15,7 @@
 #include "core/base/function.hpp"
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
+#include "core/plugin/api/http.hpp"
 #include "core/script/http_client.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
@@ -62,18 +63,8 @@ struct LoadError {
 };
 
 /// An HTTP request for a script's `route`, and what it answers.
-struct RouteRequest {
-    std::string method, path, query;
-    std::vector<std::pair<std::string, std::string>> headers;
-    std::string body;
-    std::string address;
-    bool secure = false;
-};
-struct RouteResponse {
-    unsigned status = 200;
-    std::vector<std::pair<std::string, std::string>> headers;
-    std::string body;
-};
+using RouteRequest = plugin::HttpRequest;
+using RouteResponse = plugin::HttpResponse;
 
 /// What the scripts' `on_request` say to a client's first request.
 struct RequestDecision {
@@ -127,6 +118,10 @@ public:
     /// Asks them all, in order of the namespaces' names, until one refuses. `decide` is called
     /// once, on some reactor.
     void ask_request_hooks(RouteRequest request, Function<void(RequestDecision)> decide);
+
+    /// Calls the `on_server` of a namespace or a family; `payload` is `["event",…]`. False if no
+    /// script serves it.
+    bool deliver(std::string_view nsp, std::string event, socketio::OwnedPayload payload);
 
     std::vector<ScriptStats> stats() const;
 

@@ -37,7 +37,10 @@ local function lock(ns, key, fn)
   if why then return nil, why end
   return release(key, xpcall(fn, note_error))
 end
-return run_all, run_event, gather, collect, lock
+local function awaited(call, finish)
+  return function(...) return finish(call(...)) end
+end
+return run_all, run_event, gather, collect, lock, awaited
 )lua";
 
 /// What gather() waits for: the functions' first results, by their place; the first error at 0.
@@ -160,7 +163,7 @@ void register_prelude(lua_State* state) {
     lua_pushcfunction(state, lua_note_error);
     lua_pushcfunction(state, lua_acquire);
     lua_pushcfunction(state, lua_release);
-    constexpr int kFunctions = static_cast<int>(Prelude::lock);
+    constexpr int kFunctions = static_cast<int>(Prelude::awaited);
     lua_call(state, 7, kFunctions);
     lua_createtable(state, kFunctions, 0);
     for (int i = 1; i <= kFunctions; ++i) {

@@ -23,6 +23,9 @@ TestWorld::~TestWorld() {
 HostOptions TestWorld::host_options() {
     HostOptions host = options_.host;
     host.http = this;
+    host.limits.extensions = plugins_.wrap(host.limits.extensions);
+    for (auto& [name, own] : host.namespaces)
+        own.limits.extensions = host.limits.extensions;
     return host;
 }
 
@@ -48,7 +51,7 @@ std::shared_ptr<TestSession> TestWorld::open(engineio::Handshake handshake,
 
 void TestWorld::settle() {
     const bool outer = std::exchange(turning_, true);
-    while (!overdue() && reactor_.turn()) {
+    while (!overdue() && (reactor_.turn() || plugins_.settle(options_.deadline))) {
     }
     turning_ = outer;
 }

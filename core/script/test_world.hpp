@@ -10,6 +10,7 @@
 #include "core/base/manual_reactor.hpp"
 #include "core/script/app_files.hpp"
 #include "core/script/host.hpp"
+#include "core/script/test_plugins.hpp"
 #include "core/script/test_session.hpp"
 #include "core/socketio/server.hpp"
 
@@ -76,6 +77,7 @@ private:
     const Options options_;
     std::vector<LogLine> logged_;
     HttpAnswer answer_http_;
+    TestPlugins plugins_;
     ManualReactor reactor_;
     socketio::Server server_;
     Host host_;

@@ -358,6 +358,18 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("http.idle_connections", http.max_idle, 0, 1000),
     MOONWIRE_NUMBER("http.idle_connections_per_host", http.max_idle_per_host, 0, 1000),
     MOONWIRE_NUMBER("http.idle_timeout_ms", http.idle_timeout, 1, kDayMs),
+    {"plugins.load",
+     [](S& s, const V& v) -> R {
+         return with(to_list(v), [&](auto list) { s.plugins.load = std::move(list); });
+     },
+     true, true},
+    {"plugins.path",
+     [](S& s, const V& v) -> R {
+         return with(to_list(v), [&](const auto& list) {
+             s.plugins.path.assign(list.begin(), list.end());
+         });
+     },
+     true},
     {"log.level", apply_log_level},
     {"log.format", apply_log_format},
     MOONWIRE_FLAG("log.enabled", log_enabled),
@@ -370,7 +382,7 @@ const SettingKey kKeys[] = {
 
 constexpr std::string_view kPlanned[] = {
     "limits.events_per_second", "limits.bytes_per_second",
-    "limits.connections_per_ip", "plugins.load"};
+    "limits.connections_per_ip"};
 
 }  // namespace
 

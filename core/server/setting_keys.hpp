@@ -27,6 +27,8 @@ struct SettingKey {
     Result<void> (*apply)(Settings&, const SettingValue&);
     /// Its texts are paths: relative ones start where moonwire.toml lies, if they come from there.
     bool is_path = false;
+    /// But those without a '/' are names.
+    bool or_name = false;
 };
 
 /// The whole vocabulary but [namespaces] and [settings], whose keys are the user's.

@@ -14,6 +14,7 @@
 #include "core/base/log.hpp"
 #include "core/base/result.hpp"
 #include "core/engineio/options.hpp"
+#include "core/plugin/plugins.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/http_client.hpp"
@@ -54,6 +55,7 @@ struct Settings {
     std::string client_bundle;  // the folder of the JavaScript client's files; empty: none
     script::VmLimits script_limits;  // of namespaces without settings of their own
     transport::HttpClientOptions http;  // the scripts' way out
+    plugin::PluginSettings plugins;
     bool watch = true;               // the scripts' folders
     bool strict = false;             // scripts with errors end the start
     log::Level log_level = log::Level::info;

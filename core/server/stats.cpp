@@ -169,6 +169,11 @@ std::string stats_json(const StatsSources& sources) {
     member(out, "events_in", events_in);
     member(out, "events_out", events_out);
     member(out, "errors", errors);
+    out.Key("plugins");
+    out.StartArray();
+    for (const std::string& name : sources.plugins.names())
+        out.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+    out.EndArray();
     out.EndObject();
     return {buffer.GetString(), buffer.GetSize()};
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/engineio/engine.hpp"
+#include "core/plugin/plugins.hpp"
 #include "core/script/host.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/server.hpp"
@@ -16,6 +17,7 @@ struct StatsSources {
     const engineio::Engine& engine;
     const socketio::Server& sockets;
     const script::Host& scripts;
+    const plugin::Plugins& plugins;
     Duration uptime;
 };
 

@@ -47,10 +47,12 @@ function moonwire(args, { env, input } = {}) {
 }
 
 class Broker {
-  /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml.
-  static async start({ scripts = "echo", settings = {}, toml, args = [], env, port = 0 } = {}) {
+  /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml; `before(folder)` may
+  /// add more.
+  static async start({ scripts = "echo", settings = {}, toml, args = [], env, port = 0, before } = {}) {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
+    if (before) before(broker.folder);
     if (toml) fs.writeFileSync(path.join(broker.folder, "moonwire.toml"), toml);
     // Its control socket goes with the folder.
     broker.runtime = path.join(broker.folder, ".run");
