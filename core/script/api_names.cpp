@@ -98,8 +98,10 @@ ApiNames read_api_names(std::shared_ptr<const Extensions> extensions) {
         const std::string name = std::string(kPluginModules) + plugin;
         names.modules.insert(name);
         Members& members = names.members[name];
-        for (const auto& [function, call] : module.immediate) members[function] = ApiNames::Sort::function;
-        for (const auto& [function, call] : module.waiting) members[function] = ApiNames::Sort::function;
+        for (const auto& [function, call] : module.immediate)
+            members[function] = ApiNames::Sort::function;
+        for (const auto& [function, call] : module.waiting)
+            members[function] = ApiNames::Sort::function;
     }
     return names;
 }

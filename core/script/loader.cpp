@@ -95,7 +95,8 @@ int lua_require(lua_State* state) {
     if (lua_isboolean(state, -1))
         return luaL_error(state, "modules require each other in a circle: %s",
                           chain_of(generation.requiring, name).c_str());
-    if (name.starts_with(kPluginModules)) push_plugin_module(state, name.substr(kPluginModules.size()));
+    if (name.starts_with(kPluginModules))
+        push_plugin_module(state, name.substr(kPluginModules.size()));
     else push_built_in(state, name);
     if (lua_isnil(state, -1)) {
         generation.used_modules().add(name);

@@ -31,8 +31,8 @@ private:
     T fallback_;
 };
 
-/// The same as a plugin gets it: may be copied, and called on any thread. The first call counts; when
-/// the last copy goes uncalled, the fallback does.
+/// The same as a plugin gets it: may be copied, and called on any thread. The first call counts;
+/// when the last copy goes uncalled, the fallback does.
 template <typename T>
 std::function<void(T)> share_once(Function<void(T)> answer, T fallback) {
     struct Shared {

@@ -24,8 +24,7 @@ HostOptions TestWorld::host_options() {
     HostOptions host = options_.host;
     host.http = this;
     host.limits.extensions = plugins_.wrap(host.limits.extensions);
-    for (auto& [name, own] : host.namespaces)
-        own.limits.extensions = host.limits.extensions;
+    for (auto& [name, own] : host.namespaces) own.limits.extensions = host.limits.extensions;
     return host;
 }
 

@@ -66,7 +66,8 @@ Broker::Broker(Configuration configuration)
       scripts_(host_options(settings_, configuration.apps, http_, transport_), sockets_,
                reactors_of(transport_, thread_count(settings_.threads))),
       bundle_(settings_.client_bundle),
-      router_(engine_, scripts_, bundle_, plugins_->provisions(), [this](std::string_view path) { return page(path); }),
+      router_(engine_, scripts_, bundle_, plugins_->provisions(),
+              [this](std::string_view path) { return page(path); }),
       apps_(std::move(configuration.apps)) {}
 
 Broker::~Broker() { stop(); }
@@ -199,8 +200,8 @@ std::optional<transport::HttpResponse> Broker::page(std::string_view path) const
 }
 
 std::string Broker::stats() const {
-    return stats_json({transport_, engine_, sockets_, scripts_, *plugins_,
-                       Clock::now() - started_});
+    return stats_json(
+        {transport_, engine_, sockets_, scripts_, *plugins_, Clock::now() - started_});
 }
 
 plugin::Surroundings Broker::surroundings() {
@@ -215,14 +216,16 @@ plugin::Surroundings Broker::surroundings() {
                             std::function<void(plugin::HttpAnswer)> done) {
         Reactor& reactor = *reactors_.front();
         // The client is called on the reactor that it answers on.
-        reactor.post([this, &reactor, request = std::move(request), done = std::move(done)]() mutable {
-            http_.request({std::move(request.method), std::move(request.url),
-                           std::move(request.headers), std::move(request.body), request.timeout},
-                          reactor, [done = std::move(done)](Result<script::IncomingResponse> result) {
-                              if (!result) return done({result.error().message, {}});
-                              done({{}, {result->status, std::move(result->headers),
-                                         std::move(result->body)}});
-                          });
+        reactor.post([this, &reactor, request = std::move(request),
+                      done = std::move(done)]() mutable {
+            http_.request(
+                {std::move(request.method), std::move(request.url), std::move(request.headers),
+                 std::move(request.body), request.timeout},
+                reactor, [done = std::move(done)](Result<script::IncomingResponse> result) {
+                    if (!result) return done({result.error().message, {}});
+                    done({{},
+                          {result->status, std::move(result->headers), std::move(result->body)}});
+                });
         });
     };
     return around;

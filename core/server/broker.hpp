@@ -33,8 +33,8 @@ public:
     explicit Broker(Configuration configuration);
     ~Broker();
 
-    /// Starts the plugins, loads the scripts and begins to serve; where. Scripts with errors are logged and left out,
-    /// or end it in strict mode.
+    /// Starts the plugins, loads the scripts and begins to serve; where. Scripts with errors are
+    /// logged and left out, or end it in strict mode.
     Result<std::vector<transport::ListeningAddress>> start();
     /// Gives what has changed its next generation and, when asked, reads the certificates anew.
     /// Errors are logged, after a change of files only those that are new; `done` gets all, on some

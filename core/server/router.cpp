@@ -52,8 +52,7 @@ void Router::on_request(std::shared_ptr<transport::HttpExchange> exchange) {
     if (!file.empty()) return serve(*exchange, [&] { return bundle_.answer(file, request); });
     if (auto page = pages_(request.path()))
         return serve(*exchange, [&] { return *std::move(page); });
-    if (const auto* route = plugins_.find_route(request.path()))
-        return to_plugin(exchange, *route);
+    if (const auto* route = plugins_.find_route(request.path())) return to_plugin(exchange, *route);
     to_scripts(exchange);
 }
 
@@ -81,13 +80,14 @@ void Router::to_plugin(const std::shared_ptr<transport::HttpExchange>& exchange,
         refused.headers.emplace_back("allow", std::move(allow));
         return respond(*exchange, std::move(refused));
     }
-    route.handle(std::move(request),
-                 script::share_once<plugin::HttpResponse>(
-                     [this, exchange, head](plugin::HttpResponse response) {
-                         if (head) response.body.clear();
-                         respond_later(exchange, std::move(response));
-                     },
-                     {500, {{"content-type", "text/plain; charset=UTF-8"}}, "Internal Server Error\n"}));
+    route.handle(
+        std::move(request),
+        script::share_once<plugin::HttpResponse>(
+            [this, exchange, head](plugin::HttpResponse response) {
+                if (head) response.body.clear();
+                respond_later(exchange, std::move(response));
+            },
+            {500, {{"content-type", "text/plain; charset=UTF-8"}}, "Internal Server Error\n"}));
 }
 
 void Router::to_scripts(const std::shared_ptr<transport::HttpExchange>& exchange) {

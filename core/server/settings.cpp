@@ -1,8 +1,8 @@
 #include "core/server/settings.hpp"
 
-#include <algorithm>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
@@ -152,7 +152,8 @@ Result<void> apply(Settings& settings, std::string_view where, std::string_view 
                    const SettingValue& value) {
     if (key.starts_with(kNamespaces)) return apply_namespace(settings, where, key, value);
     if (key.starts_with("settings.")) return {};  // read by the scripts, when they ask
-    if (const auto* text = std::get_if<std::string>(&value); text && !plugin_table_of(key).empty()) {
+    if (const auto* text = std::get_if<std::string>(&value);
+        text && !plugin_table_of(key).empty()) {
         override_plugin_setting(settings.plugins, key, *text, std::string(where));
         return {};
     }

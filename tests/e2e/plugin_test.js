@@ -6,6 +6,7 @@ const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
 const test = require("node:test");
+const { after } = test;
 const { io } = require("socket.io-client");
 const { Broker, BINARY, moonwire, scriptsFolder } = require("./lib/broker");
 const { event, within } = require("./lib/wait");
@@ -42,6 +43,7 @@ async function start(options = {}) {
 
 async function connect(broker) {
   const socket = io(broker.url, { transports: ["websocket"], reconnection: false });
+  after(() => socket.close());  // one that a failed test leaves would keep this process alive
   await event(socket, "connect");
   return socket;
 }

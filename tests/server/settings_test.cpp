@@ -156,7 +156,8 @@ file = "a.pem"
     REQUIRE(file);
     auto settings = resolve_settings(*file, {{"plugins.jwt.leeway", "9"}, {"plugins.x.a.b", "1"}});
     REQUIRE(settings);
-    CHECK(settings->plugins.load == std::vector<std::string>{"jwt", (folder.path() / "./libx.so").string()});
+    CHECK(settings->plugins.load ==
+          std::vector<std::string>{"jwt", (folder.path() / "./libx.so").string()});
     CHECK(settings->plugins.load_where == (folder.path() / "moonwire.toml:3").string());
     CHECK(settings->plugins.path == std::vector<fs::path>{folder.path() / "lib"});
     plugin::Settings jwt("plugins.jwt", settings->plugins.tables["jwt"]);
@@ -168,10 +169,11 @@ file = "a.pem"
     jwt.fail("secret", "is short");
     CHECK(jwt.finish() == std::vector<std::string>{(folder.path() / "moonwire.toml").string() +
                                                    ":7: plugins.jwt.secret: is short"});
-    CHECK(plugin::Settings("plugins.x", settings->plugins.tables["x"]).table("a").integer("b", 0) == 1);
+    CHECK(plugin::Settings("plugins.x", settings->plugins.tables["x"]).table("a").integer("b", 0) ==
+          1);
     CHECK(why("", {{"plugins.x", "1"}}) == "command line: plugins.x: unknown setting");
-    CHECK(why("[plugins.x]\na = \"${MOONWIRE_TEST_NOT_SET}\"").starts_with(
-        "moonwire.toml:2: plugins.x.a: variable MOONWIRE_TEST_NOT_SET"));
+    CHECK(why("[plugins.x]\na = \"${MOONWIRE_TEST_NOT_SET}\"")
+              .starts_with("moonwire.toml:2: plugins.x.a: variable MOONWIRE_TEST_NOT_SET"));
 }
 
 TEST_CASE("[server.tls] names files beside it, and more certificates for other names") {

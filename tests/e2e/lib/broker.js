@@ -49,7 +49,9 @@ function moonwire(args, { env, input } = {}) {
 class Broker {
   /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml; `before(folder)` may
   /// add more.
-  static async start({ scripts = "echo", settings = {}, toml, args = [], env, port = 0, before } = {}) {
+  static async start({
+    scripts = "echo", settings = {}, toml, args = [], env, port = 0, before, binary = BINARY,
+  } = {}) {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
     if (before) before(broker.folder);
@@ -64,7 +66,7 @@ class Broker {
     })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     broker.child = spawn(
-      BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
+      binary, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
       {
         env: environment({ XDG_RUNTIME_DIR: broker.runtime, ...env }),
         stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder,
