@@ -60,6 +60,10 @@ std::string caller_position(lua_State* state, int level = 1);
 enum class Prelude : int { run_all = 1, run_event, gather, collect, lock, awaited };
 void push_prelude(lua_State* state, Prelude function);
 
+// Methods of namespaces and sockets that are about tokens.
+int ns_require_auth(lua_State* state);
+int socket_refresh(lua_State* state);
+
 // C halves of the prelude's lock().
 /// `acquire(ns, key, fn)`: waits until the running task holds the key, or returns why it can't.
 int lua_acquire(lua_State* state);

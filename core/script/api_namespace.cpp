@@ -271,6 +271,7 @@ void register_namespaces(lua_State* state) {
                                 {"on_server", ns_on_server},
                                 {"relay", ns_relay},
                                 {"serve", ns_serve},
+                                {"require_auth", ns_require_auth},
                                 {"on_reload", ns_on_reload},
                                 {nullptr, nullptr}};
     make_metatable(state, kNamespaceMetatableKey, "namespace", collect_object<NamespaceObject>,

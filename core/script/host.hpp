@@ -79,6 +79,7 @@ struct ScriptStats {
     std::uint64_t generation = 0;
     std::uint64_t handlers_run = 0, handlers_failed = 0, coroutines = 0;
     std::uint64_t relayed = 0, relays_limited = 0;  // by ns:relay; over their rate
+    std::uint64_t tokens_refused = 0, tokens_expired = 0;  // or missing; while connected
     double handler_seconds = 0, handler_seconds_max = 0;
     std::size_t memory_bytes = 0;
     std::uint64_t handlers_stopped = 0;   // for they ran over their budget

@@ -1,6 +1,7 @@
 #include "core/script/test_plugins.hpp"
 
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -35,6 +36,41 @@ struct TestPlugins::Inbox {
     }
 };
 
+namespace {
+
+constexpr std::string_view kTestToken = "moonwire-test:";
+
+}  // namespace
+
+std::string TestPlugins::token_for(const std::string& claims_json, double expires) {
+    return std::string(kTestToken) + std::to_string(expires) + ":" + claims_json;
+}
+
+/// Takes the tests' own tokens, and asks the plugin about others.
+class TestPlugins::TestAuthenticator final : public plugin::Authenticator {
+public:
+    TestAuthenticator(std::shared_ptr<Inbox> inbox, std::shared_ptr<plugin::Authenticator> inner)
+        : inbox_(std::move(inbox)), inner_(std::move(inner)) {}
+
+    void verify(plugin::Credentials credentials,
+                std::function<void(plugin::Verdict)> decide) override {
+        const std::string& token = credentials.token;
+        if (token.starts_with(kTestToken)) {
+            const std::size_t colon = token.find(':', kTestToken.size());
+            return decide(plugin::Verdict::accept(token.substr(colon + 1),
+                                                  std::atof(token.c_str() + kTestToken.size())));
+        }
+        inner_->verify(std::move(credentials),
+                       Inbox::receive<plugin::Verdict>(
+                           inbox_, std::move(decide),
+                           plugin::Verdict::refuse("unavailable", "tokens can't be verified now")));
+    }
+
+private:
+    const std::shared_ptr<Inbox> inbox_;
+    const std::shared_ptr<plugin::Authenticator> inner_;
+};
+
 TestPlugins::TestPlugins() : inbox_(std::make_shared<Inbox>()) {}
 
 std::shared_ptr<const Extensions> TestPlugins::wrap(
@@ -49,6 +85,9 @@ std::shared_ptr<const Extensions> TestPlugins::wrap(
                                               inbox, std::move(reply),
                                               plugin::Answer::error(name + " gave no answer")));
             };
+    if (original->authenticator)
+        wrapped->authenticator =
+            std::make_shared<TestAuthenticator>(inbox_, original->authenticator);
     return wrapped;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "core/base/clock.hpp"
 #include "core/script/extensions.hpp"
@@ -15,6 +16,10 @@ class TestPlugins {
 public:
     TestPlugins();
 
+    /// A token that stands for these claims (an object) in a simulated world, whatever verifies the
+    /// others.
+    static std::string token_for(const std::string& claims_json, double expires);
+
     /// The same extensions, whose answers wait here until `settle` gives them on.
     std::shared_ptr<const Extensions> wrap(const std::shared_ptr<const Extensions>& original);
 
@@ -24,6 +29,7 @@ public:
 
 private:
     struct Inbox;
+    class TestAuthenticator;
     std::shared_ptr<Inbox> inbox_;
 };
 

@@ -286,11 +286,9 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("server.write_timeout_ms", transport.write_timeout, 1, kDayMs),
     {"server.trusted_proxies", apply_trusted_proxies},
     {"server.client_bundle", apply_client_bundle, true},
-    {"server.control",
-     [](S& s, const V& v) -> R {
+    {"server.control", [](S& s, const V& v) -> R {
          return with(to_text(v), [&](std::string text) { s.control = std::move(text); });
-     },
-     true},
+     }, true},
     MOONWIRE_NUMBER("server.coalesce_us", transport.coalesce_window, 0, 1'000'000),
     MOONWIRE_NUMBER("engine.ping_interval_ms", engine.ping_interval, 1, kDayMs),
     MOONWIRE_NUMBER("engine.ping_timeout_ms", engine.ping_timeout, 1, kDayMs),
@@ -298,24 +296,21 @@ const SettingKey kKeys[] = {
     {"engine.connect_timeout_ms", apply_connect_timeout},
     {"engine.max_payload_bytes", apply_max_payload},
     {"engine.transports", apply_transports},
-    {"engine.cors_origins",
-     [](S& s, const V& v) -> R {
+    {"engine.cors_origins", [](S& s, const V& v) -> R {
          return with(to_list(v), [&](auto list) { s.cors_origins = std::move(list); });
      }},
     MOONWIRE_FLAG("engine.cors_credentials", cors_credentials),
     MOONWIRE_FLAG("engine.allow_eio3", engine.allow_eio3),
     {"engine.parser", apply_parser},
     {"engine.path", apply_engine_path},
-    {"engine.allowed_origins",
-     [](S& s, const V& v) -> R {
+    {"engine.allowed_origins", [](S& s, const V& v) -> R {
          return with(to_list(v), [&](auto list) { s.engine.allowed_origins = std::move(list); });
      }},
     {"engine.cookie", apply_cookie_name},
     {"engine.cookie_path", apply_cookie_path},
     {"engine.cookie_same_site", apply_cookie_same_site},
     MOONWIRE_FLAG("engine.cookie_secure", engine.cookie.secure),
-    {"engine.cookie_max_age",
-     [](S& s, const V& v) -> R {
+    {"engine.cookie_max_age", [](S& s, const V& v) -> R {
          return with(to_integer(v, 0, kAnyPositive),
                      [&](std::int64_t n) { s.engine.cookie.max_age_seconds = n; });
      }},
@@ -336,8 +331,7 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("limits.coroutines_per_namespace", script_limits.tasks, 1, 10'000'000),
     MOONWIRE_NUMBER("limits.timers_per_namespace", script_limits.timers, 1, 10'000'000),
     MOONWIRE_NUMBER("limits.events_in_flight", socketio.max_events_in_flight, 1, 1'000'000),
-    {"limits.namespace_memory_mb",
-     [](S& s, const V& v) -> R {
+    {"limits.namespace_memory_mb", [](S& s, const V& v) -> R {
          return with(to_integer(v, 1, 1 << 20), [&](std::int64_t n) {
              s.script_limits.memory_bytes = static_cast<std::size_t>(n) << 20;
          });
@@ -351,8 +345,7 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("recovery.max_disconnection_seconds", socketio.nsp.recovery.max_disconnection,
                     1, 86'400),
     MOONWIRE_FLAG("recovery.skip_middlewares", socketio.nsp.recovery.skip_middlewares),
-    {"recovery.log_mb",
-     [](S& s, const V& v) -> R {
+    {"recovery.log_mb", [](S& s, const V& v) -> R {
          return with(to_integer(v, 1, 1 << 20), [&](std::int64_t n) {
              s.socketio.nsp.recovery.log_bytes = static_cast<std::size_t>(n) << 20;
          });
@@ -372,8 +365,9 @@ const SettingKey kKeys[] = {
      true, true},
     {"plugins.path",
      [](S& s, const V& v) -> R {
-         return with(to_list(v),
-                     [&](const auto& list) { s.plugins.path.assign(list.begin(), list.end()); });
+         return with(to_list(v), [&](const auto& list) {
+             s.plugins.path.assign(list.begin(), list.end());
+         });
      },
      true},
     {"log.level", apply_log_level},
@@ -386,8 +380,9 @@ const SettingKey kKeys[] = {
 #undef MOONWIRE_MS
 #undef MOONWIRE_FLAG
 
-constexpr std::string_view kPlanned[] = {"limits.events_per_second", "limits.bytes_per_second",
-                                         "limits.connections_per_ip"};
+constexpr std::string_view kPlanned[] = {
+    "limits.events_per_second", "limits.bytes_per_second",
+    "limits.connections_per_ip"};
 
 }  // namespace
 

@@ -137,6 +137,8 @@ std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
         member(out, "coroutines", stats.coroutines);
         member(out, "relayed", stats.relayed);
         member(out, "relays_limited", stats.relays_limited);
+        member(out, "tokens_refused", stats.tokens_refused);
+        member(out, "tokens_expired", stats.tokens_expired);
         member(out, "memory_bytes", std::uint64_t{stats.memory_bytes});
         if (stats.load_error) {
             out.Key("load_error");
