@@ -10,6 +10,7 @@
 #include "core/script/json_decode.hpp"
 #include "core/script/lua_tools.hpp"
 #include "core/script/runtime.hpp"
+#include "core/socketio/socket.hpp"
 
 namespace moonwire::script {
 namespace {

@@ -6,11 +6,14 @@
 #include <vector>
 
 #include "core/base/function.hpp"
-#include "core/engineio/session.hpp"
 #include "core/plugin/api/authenticator.hpp"
 #include "core/plugin/api/http.hpp"
 
 struct lua_State;
+
+namespace moonwire::engineio {
+struct Handshake;
+}
 
 namespace moonwire::script {
 
@@ -34,8 +37,8 @@ std::string find_token(lua_State* state, std::string_view auth_json,
 /// The latter two.
 std::string find_token(const plugin::HttpRequest& request);
 
-/// Whether the user on top is in one of the roles: as its `type`, its `role` or in its list `roles`.
-/// Protected.
+/// Whether the user on top is in one of the roles: as its `type`, its `role` or in its list
+/// `roles`. Protected.
 bool has_role(lua_State* state, const std::vector<std::string>& roles);
 
 /// Why there is nobody: what the client is told.

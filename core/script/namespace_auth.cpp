@@ -34,8 +34,8 @@ bool is_another(lua_State* state, int data) {
     lua_getfield(state, claims, "sub");
     lua_getfield(state, data, "user");
     if (lua_istable(state, -1)) lua_getfield(state, -1, "sub");
-    const bool both = !lua_isnil(state, claims + 1) && lua_gettop(state) == claims + 3 &&
-                      !lua_isnil(state, -1);
+    const bool both =
+        !lua_isnil(state, claims + 1) && lua_gettop(state) == claims + 3 && !lua_isnil(state, -1);
     const bool same = both && lua_rawequal(state, claims + 1, -1);
     lua_settop(state, claims);
     return both && !same;
@@ -45,17 +45,17 @@ bool is_another(lua_State* state, int data) {
 
 void NamespaceVm::verify(std::string token, std::string address,
                          Function<void(plugin::Verdict)> done) {
-    Function<void(plugin::Verdict)> answer = [weak = std::weak_ptr(runtime_->scheduler),
-                                              done = std::move(done)](
-                                                 plugin::Verdict verdict) mutable {
-        // Whoever answers late must not find a reactor that is gone.
-        const auto scheduler = weak.lock();
-        if (!scheduler) return;
-        scheduler->home().post(
-            [weak, done = std::move(done), verdict = std::move(verdict)]() mutable {
-                if (weak.lock()) done(std::move(verdict));
-            });
-    };
+    Function<void(plugin::Verdict)> answer =
+        [weak = std::weak_ptr(runtime_->scheduler),
+         done = std::move(done)](plugin::Verdict verdict) mutable {
+            // Whoever answers late must not find a reactor that is gone.
+            const auto scheduler = weak.lock();
+            if (!scheduler) return;
+            scheduler->home().post(
+                [weak, done = std::move(done), verdict = std::move(verdict)]() mutable {
+                    if (weak.lock()) done(std::move(verdict));
+                });
+        };
     limits_.extensions->authenticator->verify(
         {std::move(token), std::move(address)},
         share_once(std::move(answer),
@@ -113,8 +113,8 @@ std::optional<Failure> NamespaceVm::take_user(const socketio::SocketPtr& socket,
             failure = auth_failure("unavailable", "tokens can't be verified now");
             log::error("the authenticator's claims are no object", {{"namespace", name_}});
         } else if (again && is_another(state, data)) {
-            failure = refuse_token(address, plugin::Verdict::refuse("unauthorized",
-                                                                    "the token is another's"));
+            failure = refuse_token(
+                address, plugin::Verdict::refuse("unauthorized", "the token is another's"));
         } else if (generation.auth && !generation.auth->roles.empty() &&
                    !has_role(state, generation.auth->roles)) {
             failure = auth_failure("forbidden", "not for your role");
@@ -166,12 +166,11 @@ void NamespaceVm::authenticate_route(RouteCall call, const Route& route,
         return respond(
             refused(refuse_token(address, plugin::Verdict::refuse("unauthorized", "no token"))));
     verify(std::move(token), address,
-           [weak = weak_from_this(), refused, address, call = std::move(call), &route,
-            generation, respond = std::move(respond)](plugin::Verdict verdict) mutable {
+           [weak = weak_from_this(), refused, address, call = std::move(call), &route, generation,
+            respond = std::move(respond)](plugin::Verdict verdict) mutable {
                const auto self = weak.lock();
                if (!self || !self->runtime_) return;  // `respond` says so
-               if (!verdict.accepted)
-                   return respond(refused(self->refuse_token(address, verdict)));
+               if (!verdict.accepted) return respond(refused(self->refuse_token(address, verdict)));
                self->start_route(std::move(call), route, std::move(generation),
                                  std::move(verdict.claims_json), std::move(respond));
            });

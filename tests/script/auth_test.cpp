@@ -22,8 +22,7 @@ struct FakeAuthenticator final : plugin::Authenticator {
 };
 
 struct AuthTest : ScriptTest {
-    explicit AuthTest(socketio::ServerOptions server_options = {})
-        : ScriptTest(1, server_options) {
+    explicit AuthTest(socketio::ServerOptions server_options = {}) : ScriptTest(1, server_options) {
         auto extensions = std::make_shared<Extensions>();
         extensions->authenticator = authenticator;
         options.limits.extensions = std::move(extensions);
@@ -74,11 +73,12 @@ TEST_CASE("a token is sought in auth, then in the query, then in the Authorizati
     client->receive("0/t,");
     test.settle();
     CHECK(client->take().front().starts_with("0/t,{"));
-    CHECK(test.authenticator->asked == Lines{"from auth from 10.0.0.1", "q1 from 10.0.0.1",
-                                             "from.header from 10.0.0.1"});
+    CHECK(test.authenticator->asked ==
+          Lines{"from auth from 10.0.0.1", "q1 from 10.0.0.1", "from.header from 10.0.0.1"});
 }
 
-TEST_CASE("others are refused with a code, counted, and logged with their address, never the token") {
+TEST_CASE(
+    "others are refused with a code, counted, and logged with their address, never the token") {
     AuthTest test;
     LogCapture log;
     test.load(kGuarded);
@@ -102,11 +102,11 @@ TEST_CASE("others are refused with a code, counted, and logged with their addres
     client->details->query.clear();
     client->receive("0/t,{\"token\":5}");
     test.settle();
-    CHECK(client->take() ==
-          Lines{R"(4/t,{"message":"no token","data":{"code":"unauthorized"}})"});
+    CHECK(client->take() == Lines{R"(4/t,{"message":"no token","data":{"code":"unauthorized"}})"});
     CHECK(test.refused() == 3);
-    CHECK(log.has("authentication failed namespace=/t address=10.0.0.1 code=unauthorized "
-                  "reason=\"the signature does not hold\""));
+    CHECK(
+        log.has("authentication failed namespace=/t address=10.0.0.1 code=unauthorized "
+                "reason=\"the signature does not hold\""));
     CHECK_FALSE(log.has("s3cret"));
 }
 
@@ -197,7 +197,8 @@ TEST_CASE("a token's end is kept by who comes back, and by a reload") {
     const auto client = test.knock();
     const std::string answer = client->take().front();
     const std::size_t pid = answer.find("\"pid\":\"") + 7;
-    test.reload(std::string(kGuarded) + "\nns:on_connect(function(s) s:emit('hi', s.data.user.role) end)");
+    test.reload(std::string(kGuarded) +
+                "\nns:on_connect(function(s) s:emit('hi', s.data.user.role) end)");
     // An event gives it an offset to come back to.
     const auto other = test.join();
     test.reload(std::string(kGuarded) + "\nns:on('all', function() ns:emit('e') end)");
@@ -207,9 +208,9 @@ TEST_CASE("a token's end is kept by who comes back, and by a reload") {
     client->finish();
     test.settle();
     test.advance(20);
-    const auto back = test.knock("/t", "{\"pid\":\"" + answer.substr(pid, answer.find('"', pid) - pid) +
-                                           "\",\"offset\":\"" +
-                                           event.substr(start, event.find('"', start) - start) + "\"}");
+    const auto back = test.knock(
+        "/t", "{\"pid\":\"" + answer.substr(pid, answer.find('"', pid) - pid) + "\",\"offset\":\"" +
+                  event.substr(start, event.find('"', start) - start) + "\"}");
     CHECK(back->take().front().find("\"pid\"") != std::string::npos);
     CHECK(test.ask(back, R"(["who"])").find("driver") != std::string::npos);
     test.advance(11);
@@ -234,8 +235,7 @@ route("GET", "/maybe", { auth = "optional" }, function(request) return 200, { re
     test.accept(R"({"sub":"u1","role":"admin"})");
     CHECK(get("/admin", "t") == "200 u1");
     CHECK(test.authenticator->asked == Lines{"t from 10.0.0.9"});
-    CHECK(get("/admin", "") ==
-          R"(401 {"error":{"code":"unauthorized","message":"no token"}})");
+    CHECK(get("/admin", "") == R"(401 {"error":{"code":"unauthorized","message":"no token"}})");
     CHECK(get("/maybe", "") == R"(200 ["nobody"])");
     test.accept(R"({"sub":"u2"})");
     CHECK(get("/admin", "t") ==
@@ -276,7 +276,8 @@ TEST_CASE("what is wrong with the demands is told at load") {
           "app/main.lua:2: ns:require_auth: roles must be a role or a list of them");
     CHECK(error("ns:require_auth { optional = 1 }") ==
           "app/main.lua:2: ns:require_auth: optional must be true or false");
-    CHECK(error("ns:require_auth() ns:require_auth()") == "app/main.lua:2: a second ns:require_auth");
+    CHECK(error("ns:require_auth() ns:require_auth()") ==
+          "app/main.lua:2: a second ns:require_auth");
     CHECK(error("route('GET', '/x', { auth = 'no' }, function() end)") ==
           "app/main.lua:2: the route's auth must be true or \"optional\"");
 }
