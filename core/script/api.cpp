@@ -4,6 +4,7 @@
 
 #include "core/script/c_stack.hpp"
 #include "core/script/failure.hpp"
+#include "core/script/plugin_module.hpp"
 #include "core/script/values.hpp"
 
 namespace moonwire::script {
@@ -64,6 +65,7 @@ void register_api(lua_State* state) {
     register_prelude(state);
     register_locks(state);
     register_store(state);
+    register_plugin_functions(state);
 }
 
 void install_api(lua_State* state, const std::shared_ptr<Generation>& generation) {

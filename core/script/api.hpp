@@ -59,8 +59,12 @@ int push_served(lua_State* state, const Served& served);
 std::string caller_position(lua_State* state, int level = 1);
 
 /// What runs the lists of handlers (kPreludeKey holds them in this order).
-enum class Prelude : int { run_all = 1, run_event, gather, collect, lock, transaction };
+enum class Prelude : int { run_all = 1, run_event, gather, collect, lock, transaction, awaited };
 void push_prelude(lua_State* state, Prelude function);
+
+// Methods of namespaces and sockets that are about tokens.
+int ns_require_auth(lua_State* state);
+int socket_refresh(lua_State* state);
 
 // C halves of the prelude's lock().
 /// `acquire(ns, key, fn)`: waits until the running task holds the key, or returns why it can't.

@@ -3,8 +3,10 @@
 #include <stdexcept>
 
 #include "core/script/api.hpp"
+#include "core/script/extensions.hpp"
 #include "core/script/lint_facts.hpp"
 #include "core/script/loader.hpp"
+#include "core/script/plugin_module.hpp"
 #include "core/script/registry.hpp"
 
 namespace moonwire::script {
@@ -68,7 +70,7 @@ void read_environment(lua_State* state, ApiNames& names) {
 
 }  // namespace
 
-ApiNames read_api_names() {
+ApiNames read_api_names(std::shared_ptr<const Extensions> extensions) {
     ApiNames names;
     // No limit: nothing below may be left by an error for want of memory.
     Runtime runtime({.memory_bytes = 0}, nullptr);
@@ -92,6 +94,16 @@ ApiNames read_api_names() {
     };
     if (const auto done = read(); !done) throw std::runtime_error(done.error().message);
     generation->retire();
+    if (!extensions) return names;
+    for (const auto& [plugin, module] : extensions->modules) {
+        const std::string name = std::string(kPluginModules) + plugin;
+        names.modules.insert(name);
+        Members& members = names.members[name];
+        for (const auto& [function, call] : module.immediate)
+            members[function] = ApiNames::Sort::function;
+        for (const auto& [function, call] : module.waiting)
+            members[function] = ApiNames::Sort::function;
+    }
     return names;
 }
 

@@ -18,8 +18,9 @@ struct ApiNames {
     std::set<std::string, std::less<>> modules;  // what `require` finds without a file
 };
 
-/// Looks into a fresh environment. Any thread; makes a Lua state of its own.
-ApiNames read_api_names();
+/// Looks into a fresh environment, and at what plugins offer. Any thread; makes a Lua state of its
+/// own.
+ApiNames read_api_names(std::shared_ptr<const Extensions> extensions = nullptr);
 
 /// The globals of a generation that was loaded, the API's included. Raises nothing.
 std::set<std::string, std::less<>> read_globals(Runtime& runtime, const Generation& generation);

@@ -280,6 +280,7 @@ void register_namespaces(lua_State* state) {
                                 {"relay", ns_relay},
                                 {"serve", ns_serve},
                                 {"on_schedule", ns_on_schedule},
+                                {"require_auth", ns_require_auth},
                                 {"on_reload", ns_on_reload},
                                 {nullptr, nullptr}};
     make_metatable(state, kNamespaceMetatableKey, "namespace", collect_object<NamespaceObject>,

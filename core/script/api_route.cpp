@@ -12,20 +12,36 @@ bool is_method(std::string_view method) {
     return false;
 }
 
-/// Reads the options at 3 and returns the slot of their schema, or 0.
-int read_options(lua_State* state, Generation& generation) {
-    int schema = 0;
+/// Reads the `auth` on top: true, or "optional".
+void read_auth(lua_State* state, Route& route) {
+    const bool optional = text_at(state, -1) == "optional";
+    if (!optional && !(lua_isboolean(state, -1) && lua_toboolean(state, -1)))
+        luaL_error(state, "the route's auth must be true or \"optional\"");
+    if (!route.auth) route.auth.emplace();
+    route.auth->optional = optional;
+}
+
+/// Reads the options at 3.
+void read_options(lua_State* state, Generation& generation, Route& route) {
     lua_pushnil(state);
     while (lua_next(state, 3)) {
         const std::string_view name = text_at(state, -2);
-        if (name == "roles") luaL_error(state, "roles need an authenticator plugin");
-        if (name != "schema")
+        if (name == "roles") {
+            if (!route.auth) route.auth.emplace();
+            route.auth->roles = read_roles(state, "route");
+        } else if (name == "auth") {
+            read_auth(state, route);
+        } else if (name != "schema") {
             luaL_error(state, "route has no option '%s'", lua_tostring(state, -2));
-        if (!is_schema(state, lua_gettop(state)))
+        } else if (!is_schema(state, lua_gettop(state))) {
             luaL_error(state, "the route's schema is no schema");
-        schema = generation.keep(state);
+        } else {
+            route.schema = generation.keep(state);
+            continue;  // it is popped
+        }
+        lua_pop(state, 1);
     }
-    return schema;
+    if (route.auth) check_authenticator(state, "a route with roles or auth");
 }
 
 /// `route(method, path, [options,] fn(request))`
@@ -46,7 +62,7 @@ int lua_route(lua_State* state) {
     luaL_checktype(state, handler, LUA_TFUNCTION);
     if (handler == 4) {
         luaL_checktype(state, 3, LUA_TTABLE);
-        route.schema = read_options(state, generation);
+        read_options(state, generation, route);
     }
     for (const Route& other : generation.routes) {
         if (other.same_as(route))

@@ -57,16 +57,6 @@ int push_handshake_of(lua_State* state, const SocketObject& object) {
     return 1;
 }
 
-int push_data(lua_State* state, SocketObject& object) {
-    if (!object.has_data) {
-        lua_newtable(state);
-        lua_setfenv(state, 1);
-        object.has_data = true;
-    }
-    lua_getfenv(state, 1);
-    return 1;
-}
-
 int push_rooms(lua_State* state, const SocketObject& object) {
     lua_newtable(state);
     mark_array(state, -1);
@@ -104,7 +94,7 @@ int index_socket(lua_State* state) {
         case kParams:
             return push_params(state, socket ? socket->nsp().params() : object->left->params);
         case kHandshake: return push_handshake_of(state, *object);
-        case kData: return push_data(state, *object);
+        case kData: push_socket_data(state, 1); return 1;
         case kRooms: return push_rooms(state, *object);
         case kTransport:
             return push_text(
@@ -152,6 +142,7 @@ void register_sockets(lua_State* state) {
                                 {"volatile", chain_volatile},
                                 {"compress", chain_compress},
                                 {"here", chain_here},
+                                {"refresh", socket_refresh},
                                 {nullptr, nullptr}};
     make_metatable(state, kSocketMetatableKey, "socket", collect_object<SocketObject>, index_socket,
                    methods, kFields);

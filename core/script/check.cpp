@@ -28,7 +28,9 @@ LintNamespace::Names names_of(const Entries& entries) {
 class Checker {
 public:
     explicit Checker(const HostOptions& options)
-        : limits_(options.limits), found_(find_scripts(options.apps)) {
+        : limits_(options.limits),
+          found_(find_scripts(options.apps)),
+          api_(read_api_names(options.limits.extensions)) {
         limits_.watchdog = std::make_shared<Watchdog>();
         limits_.jit = false;  // or a load that never ends could not be stopped
     }
@@ -149,7 +151,7 @@ private:
 
     VmLimits limits_;
     const FoundScripts found_;
-    const ApiNames api_ = read_api_names();
+    const ApiNames api_;
     std::vector<LintApp> apps_;
     std::set<std::string> broken_;  // files that don't compile
     LintNamespaces namespaces_;

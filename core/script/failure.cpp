@@ -80,8 +80,8 @@ socketio::Refusal Failure::refusal() const {
 
 unsigned Failure::http_status() const {
     static constexpr std::pair<std::string_view, unsigned> kStatuses[] = {
-        {"unauthorized", 401}, {"forbidden", 403}, {"not_found", 404},
-        {"conflict", 409},     {"invalid", 422},   {"busy", 503}};
+        {"unauthorized", 401}, {"token_expired", 401}, {"forbidden", 403}, {"not_found", 404},
+        {"conflict", 409},     {"invalid", 422},       {"busy", 503},      {"unavailable", 503}};
     if (stopped) return 503;
     if (is_bug) return 500;
     for (const auto& [name, status] : kStatuses)

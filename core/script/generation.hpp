@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "core/script/app_files.hpp"
+#include "core/script/authentication.hpp"
 #include "core/script/contract.hpp"
 #include "core/script/lua_tools.hpp"
 #include "core/script/raw_json.hpp"
@@ -109,6 +111,7 @@ public:
     Chained middleware, any, event_middleware, migrations, request_hooks;
     std::vector<int> connects, disconnectings, disconnects, expirations, suspicions;
     std::vector<Route> routes;
+    std::optional<AuthDemand> auth;
     std::size_t relay_rates = 0;  // relays with a rate
     std::vector<Spawn> spawns;
 

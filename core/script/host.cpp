@@ -309,6 +309,15 @@ void Host::tell_suspicion(const Incident& incident) {
         impl_->vms.find(name)->second->on_suspicion(suspicion);
 }
 
+bool Host::deliver(std::string_view nsp, std::string event, socketio::OwnedPayload payload) {
+    const auto vm = impl_->find(nsp);
+    if (!vm) return false;
+    vm->home().post([vm, event = std::move(event), payload = std::move(payload)] {
+        vm->on_server_event(event, payload.view());
+    });
+    return true;
+}
+
 std::vector<ScriptStats> Host::stats() const {
     std::lock_guard lock(impl_->mutex);
     std::vector<ScriptStats> all;

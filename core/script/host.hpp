@@ -16,6 +16,7 @@
 #include "core/base/incident.hpp"
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
+#include "core/plugin/api/http.hpp"
 #include "core/script/http_client.hpp"
 #include "core/script/store_options.hpp"
 #include "core/script/vm_limits.hpp"
@@ -65,18 +66,8 @@ struct LoadError {
 };
 
 /// An HTTP request for a script's `route`, and what it answers.
-struct RouteRequest {
-    std::string method, path, query;
-    std::vector<std::pair<std::string, std::string>> headers;
-    std::string body;
-    std::string address;
-    bool secure = false;
-};
-struct RouteResponse {
-    unsigned status = 200;
-    std::vector<std::pair<std::string, std::string>> headers;
-    std::string body;
-};
+using RouteRequest = plugin::HttpRequest;
+using RouteResponse = plugin::HttpResponse;
 
 /// What the scripts' `on_request` say to a client's first request.
 struct RequestDecision {
@@ -91,6 +82,7 @@ struct ScriptStats {
     std::uint64_t generation = 0;
     std::uint64_t handlers_run = 0, handlers_failed = 0, coroutines = 0;
     std::uint64_t relayed = 0, relays_limited = 0;  // by ns:relay; over their rate
+    std::uint64_t tokens_refused = 0, tokens_expired = 0;  // or missing; while connected
     double handler_seconds = 0, handler_seconds_max = 0;
     std::size_t memory_bytes = 0;
     std::uint64_t handlers_stopped = 0;   // for they ran over their budget
@@ -133,6 +125,10 @@ public:
     /// Tells their `on_suspicious`, of at most some 20 incidents a second; each says how many were
     /// skipped before it.
     void tell_suspicion(const Incident& incident);
+
+    /// Calls the `on_server` of a namespace or a family; `payload` is `["event",…]`. False if no
+    /// script serves it.
+    bool deliver(std::string_view nsp, std::string event, socketio::OwnedPayload payload);
 
     std::vector<ScriptStats> stats() const;
 

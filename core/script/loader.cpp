@@ -7,6 +7,7 @@
 #include "core/script/geo_module.hpp"
 #include "core/script/json_module.hpp"
 #include "core/script/namespace_object.hpp"
+#include "core/script/plugin_module.hpp"
 #include "core/script/schema.hpp"
 
 namespace moonwire::script {
@@ -94,7 +95,9 @@ int lua_require(lua_State* state) {
     if (lua_isboolean(state, -1))
         return luaL_error(state, "modules require each other in a circle: %s",
                           chain_of(generation.requiring, name).c_str());
-    push_built_in(state, name);
+    if (name.starts_with(kPluginModules))
+        push_plugin_module(state, name.substr(kPluginModules.size()));
+    else push_built_in(state, name);
     if (lua_isnil(state, -1)) {
         generation.used_modules().add(name);
         const ScriptFile& file = find_module(state, generation, name);

@@ -29,6 +29,8 @@ enum ApiKey : int {
     kTestBenchKey,   // of `moonwire test`, as a light userdata
     kTestClientMetatableKey,
     kTestReplyMetatableKey,
+    kPluginFunctionMetatableKey,
+    kPluginAnswerMetatableKey,
 };
 
 inline void push_string(lua_State* state, std::string_view text) {

@@ -1,6 +1,7 @@
 // NamespaceVm's answers to other namespaces (`ask`) and to HTTP (`route`).
 #include "core/script/api.hpp"
 #include "core/script/arguments.hpp"
+#include "core/script/authentication.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/namespace_vm.hpp"
 #include "core/script/route_call.hpp"
@@ -75,18 +76,34 @@ void NamespaceVm::run_route(RouteCall call, Once<RouteResponse> respond) {
         if (each.method == call.method && each.pattern.shape() == call.shape) route = &each;
     if (!route) return respond(error_response(404, "not_found", "not found"));
 
+    if (route->auth)
+        return authenticate_route(std::move(call), *route, generation, std::move(respond));
+    start_route(std::move(call), *route, generation, {}, std::move(respond));
+}
+
+void NamespaceVm::start_route(RouteCall call, const Route& route,
+                              std::shared_ptr<Generation> generation, std::string claims,
+                              Once<RouteResponse> respond) {
     Failure refused;
     std::string error;
     Scheduler::Task* task = scheduler().open(
         {generation, TaskKind::foreground, {}},
         [&](lua_State* state) {
-            generation->push(state, route->handler);
-            if (auto malformed = push_request(state, call, route->schema != 0)) {
+            generation->push(state, route.handler);
+            if (auto malformed = push_request(state, call, route.schema != 0)) {
                 refused = *std::move(malformed);
                 return -1;
             }
-            if (route->schema == 0) return 1;
-            refused = check_body(state, *generation, route->schema);
+            if (!claims.empty()) {
+                if (!decode_json(state, claims)) luaL_error(state, "the claims are not JSON");
+                if (!route.auth->roles.empty() && !has_role(state, route.auth->roles)) {
+                    refused = auth_failure("forbidden", "not for your role");
+                    return -1;
+                }
+                lua_setfield(state, -2, "user");
+            }
+            if (route.schema == 0) return 1;
+            refused = check_body(state, *generation, route.schema);
             return refused.code.empty() ? 1 : -1;
         },
         &error);
@@ -95,7 +112,7 @@ void NamespaceVm::run_route(RouteCall call, Once<RouteResponse> respond) {
         log_task_not_started(*generation, "route", error);
         return respond(failure_response(busy_failure()));
     }
-    scheduler().set_done(*task, [this, generation, name = std::string_view(route->position),
+    scheduler().set_done(*task, [this, generation, name = std::string_view(route.position),
                                  respond = std::move(respond)](Outcome& outcome) mutable {
         Failure failure;
         if (outcome.ok) {

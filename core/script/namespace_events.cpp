@@ -37,19 +37,24 @@ void NamespaceVm::on_connecting(const socketio::SocketPtr& socket, std::string_v
     // An invalid one ends the connection, which makes the decision moot.
     if (!is_auth(auth_json)) return socket->reject_input();
     if (!socket->recovered()) attach_socket(*socket, std::string(auth_json));
-    const auto admit = [](NamespaceVm& vm, const socketio::SocketPtr& socket,
-                          socketio::ConnectDecision& decide,
-                          std::optional<socketio::Refusal> refusal) {
-        static_cast<ScriptSocket*>(socket->data())->admitted = true;
-        if (vm.runtime_) socket->set_user(user_of(vm.runtime_->state(), socket));
-        decide(std::move(refusal));
-        // Refused, or gone meanwhile: no disconnect will be told of.
-        if (vm.runtime_ && !socket->connected() && !socket->is_away())
-            release_socket(vm.runtime_->state(), *socket);
-    };
-    const auto generation = generation_;
-    if (generation->middleware.count == 0) return admit(*this, socket, decide, std::nullopt);
+    if (generation_->auth) return authenticate(socket, auth_json, generation_, std::move(decide));
+    run_middleware(socket, generation_, std::move(decide));
+}
 
+void NamespaceVm::admit(const socketio::SocketPtr& socket, socketio::ConnectDecision& decide,
+                        std::optional<socketio::Refusal> refusal) {
+    static_cast<ScriptSocket*>(socket->data())->admitted = true;
+    if (runtime_) socket->set_user(user_of(runtime_->state(), socket));
+    decide(std::move(refusal));
+    // Refused, or gone meanwhile: no disconnect will be told of.
+    if (runtime_ && !socket->connected() && !socket->is_away())
+        release_socket(runtime_->state(), *socket);
+}
+
+void NamespaceVm::run_middleware(const socketio::SocketPtr& socket,
+                                 std::shared_ptr<Generation> generation,
+                                 socketio::ConnectDecision decide) {
+    if (generation->middleware.count == 0) return admit(socket, decide, std::nullopt);
     std::string error;
     Scheduler::Task* task = scheduler().open(
         {generation, TaskKind::foreground, {}},
@@ -62,9 +67,9 @@ void NamespaceVm::on_connecting(const socketio::SocketPtr& socket, std::string_v
         &error);
     if (!task) {
         log_task_not_started(*generation, "middleware", error);
-        return admit(*this, socket, decide, busy_failure().refusal());
+        return admit(socket, decide, busy_failure().refusal());
     }
-    scheduler().set_done(*task, [this, admit, generation, socket,
+    scheduler().set_done(*task, [this, generation, socket,
                                  decide = std::move(decide)](Outcome& outcome) mutable {
         std::optional<socketio::Refusal> refusal;
         if (!outcome.ok) {
@@ -72,13 +77,15 @@ void NamespaceVm::on_connecting(const socketio::SocketPtr& socket, std::string_v
             if (failure.is_bug) log_bug(*generation, "in", "middleware", failure);
             refusal = failure.refusal();
         }
-        admit(*this, socket, decide, std::move(refusal));
+        admit(socket, decide, std::move(refusal));
     });
     scheduler().run(*task);
 }
 
 void NamespaceVm::on_connect(const socketio::SocketPtr& socket) {
-    if (runtime_) run_lifecycle(generation_->connects, "on_connect", socket, {});
+    if (!runtime_) return;
+    watch_expiry(socket);
+    run_lifecycle(generation_->connects, "on_connect", socket, {});
 }
 
 void NamespaceVm::on_disconnecting(const socketio::SocketPtr& socket, std::string_view reason) {
@@ -87,6 +94,7 @@ void NamespaceVm::on_disconnecting(const socketio::SocketPtr& socket, std::strin
 
 void NamespaceVm::on_disconnect(const socketio::SocketPtr& socket, std::string_view reason) {
     if (!runtime_) return;
+    home_.cancel(static_cast<ScriptSocket*>(socket->data())->expiry);
     run_lifecycle(generation_->disconnects, "on_disconnect", socket, reason);
     // What a handler left waiting still sees is copied.
     if (runtime_ && !socket->is_away()) release_socket(runtime_->state(), *socket);

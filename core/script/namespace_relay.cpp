@@ -3,6 +3,7 @@
 
 #include "core/script/api.hpp"
 #include "core/script/arguments.hpp"
+#include "core/script/authentication.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/namespace_vm.hpp"
 #include "core/script/relay.hpp"
@@ -20,34 +21,15 @@ Failure refusal(const char* code, std::string message) {
     return failure;
 }
 
-bool is_among(const std::vector<std::string>& roles, std::string_view role) {
-    return std::find(roles.begin(), roles.end(), role) != roles.end();
-}
-
-/// Whether `socket.data.user` says one of the roles: as `type`, as `role`, or in the list `roles`.
-/// Protected.
-bool has_role(lua_State* state, const socketio::SocketPtr& socket,
-              const std::vector<std::string>& roles) {
+/// Whether `socket.data.user` has one of the roles. Protected.
+bool sender_has_role(lua_State* state, const socketio::SocketPtr& socket,
+                     const std::vector<std::string>& roles) {
     push_socket(state, socket);
     if (!to_socket(state, -1)->has_data) return false;
     lua_getfenv(state, -1);
-    push_field(state, "user");
-    const int user = lua_gettop(state);
-    for (const char* name : {"type", "role"}) {
-        lua_settop(state, user);
-        push_field(state, name);
-        if (is_among(roles, text_at(state, -1))) return true;
-    }
-    lua_settop(state, user);
-    push_field(state, "roles");
-    if (!lua_istable(state, -1)) return false;
-    const auto count = static_cast<int>(lua_objlen(state, -1));
-    for (int i = 1; i <= count; ++i) {
-        lua_rawgeti(state, -1, i);
-        if (is_among(roles, text_at(state, -1))) return true;
-        lua_pop(state, 1);
-    }
-    return false;
+    lua_pushliteral(state, "user");
+    lua_rawget(state, -2);
+    return has_role(state, roles);
 }
 
 TokenBucket& bucket_of(const socketio::Socket& socket, const Generation& generation,
@@ -84,7 +66,7 @@ bool NamespaceVm::run_relay(const EventHandler& handler, std::string_view event,
     lua_State* state = runtime_->state();
     if (!relay.roles.empty() || decoded) {
         auto looked = Vm::protect(state, 0, [&](lua_State* L) {
-            if (!relay.roles.empty()) allowed = has_role(L, socket, relay.roles);
+            if (!relay.roles.empty()) allowed = sender_has_role(L, socket, relay.roles);
             if (!decoded || !allowed) return 0;
             lua_settop(L, 0);
             generation->push(L, handler.schemas);

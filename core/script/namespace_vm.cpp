@@ -66,6 +66,8 @@ ScriptStats NamespaceVm::stats() const {
     stats.handler_seconds_max = static_cast<double>(stats_.longest_nanoseconds.get()) * 1e-9;
     stats.relayed = relay_stats_.relayed.get();
     stats.relays_limited = relay_stats_.limited.get();
+    stats.tokens_refused = auth_stats_.failed.get();
+    stats.tokens_expired = auth_stats_.expired.get();
     stats.memory_bytes = stats_.memory_bytes.get();
     return stats;
 }

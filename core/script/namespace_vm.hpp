@@ -125,6 +125,16 @@ public:
     Generation& generation() const noexcept { return *generation_; }
     /// The namespace itself, or the family's members now.
     std::vector<std::shared_ptr<socketio::Namespace>> namespaces() const;
+    /// Asks the authenticator, which there must be; `done` is called on the home reactor, or never
+    /// once the namespace is shut.
+    void verify(std::string token, std::string address, Function<void(plugin::Verdict)> done);
+    /// Makes the accepted token's claims `socket.data.user`; or why not, which is counted and
+    /// logged. `again`: it must not become another's. From the loop or a handler.
+    std::optional<Failure> take_user(const socketio::SocketPtr& socket,
+                                     const Generation& generation, const plugin::Verdict& verdict,
+                                     bool again = false);
+    /// Puts the socket out when its token expires, if it does.
+    void watch_expiry(const socketio::SocketPtr& socket);
     /// Broadcasts to all of them.
     void broadcast(const socketio::Target& target, socketio::Payload payload,
                    engineio::SendOptions options);
@@ -133,6 +143,13 @@ private:
     Scheduler& scheduler() const noexcept { return *runtime_->scheduler; }
     void open_store();
     std::shared_ptr<socketio::Namespace> own() const;
+    void authenticate(const socketio::SocketPtr& socket, std::string_view auth_json,
+                      std::shared_ptr<Generation> generation, socketio::ConnectDecision decide);
+    Failure refuse_token(const plugin::Verdict& verdict);
+    void run_middleware(const socketio::SocketPtr& socket, std::shared_ptr<Generation> generation,
+                        socketio::ConnectDecision decide);
+    void admit(const socketio::SocketPtr& socket, socketio::ConnectDecision& decide,
+               std::optional<socketio::Refusal> refusal);
     void run_lifecycle(const std::vector<int>& slots, const char* what,
                        const socketio::SocketPtr& socket, std::string_view reason);
     void finish_event(Outcome& outcome, std::string_view event,
@@ -147,6 +164,12 @@ private:
                       socketio::Payload payload, engineio::SendOptions options);
     void run_service(const ServiceCall& call, Once<Served> reply);
     void run_route(RouteCall call, Once<RouteResponse> respond);
+    /// The route is the generation's.
+    void authenticate_route(RouteCall call, const Route& route,
+                            std::shared_ptr<Generation> generation, Once<RouteResponse> respond);
+    /// `claims`: of who asks, as JSON; empty: nobody.
+    void start_route(RouteCall call, const Route& route, std::shared_ptr<Generation> generation,
+                     std::string claims, Once<RouteResponse> respond);
     void run_request_hooks(const RouteRequest& request, Once<RequestDecision> decide);
     void run_suspicion_hooks(const Suspicion& suspicion);
 
@@ -159,6 +182,9 @@ private:
     struct {
         Counter relayed, limited;
     } relay_stats_;
+    struct {
+        Counter failed, expired;
+    } auth_stats_;
     Counter generation_number_;
     mutable std::weak_ptr<socketio::Namespace> own_;
     std::unique_ptr<Runtime> runtime_;  // null once shut

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <utility>
 
 #include "core/base/function.hpp"
@@ -27,5 +30,19 @@ private:
     Function<void(T)> answer_;
     T fallback_;
 };
+
+/// The same as a plugin gets it: may be copied, and called on any thread. The first call counts;
+/// when the last copy goes uncalled, the fallback does.
+template <typename T>
+std::function<void(T)> share_once(Function<void(T)> answer, T fallback) {
+    struct Shared {
+        Once<T> once;
+        std::once_flag called;
+    };
+    auto shared = std::make_shared<Shared>(Once<T>(std::move(answer), std::move(fallback)));
+    return [shared = std::move(shared)](T value) {
+        std::call_once(shared->called, [&] { shared->once(std::move(value)); });
+    };
+}
 
 }  // namespace moonwire::script

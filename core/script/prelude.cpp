@@ -47,7 +47,10 @@ local function transaction(store, fn, options)
   if why then return nil, why end
   return finish(xpcall(fn, note_error, store))
 end
-return run_all, run_event, gather, collect, lock, transaction
+local function awaited(call, finish)
+  return function(...) return finish(call(...)) end
+end
+return run_all, run_event, gather, collect, lock, transaction, awaited
 )lua";
 
 /// What gather() waits for: the functions' first results, by their place; the first error at 0.
@@ -172,7 +175,7 @@ void register_prelude(lua_State* state) {
     lua_pushcfunction(state, lua_release);
     lua_pushcfunction(state, lua_begin_transaction);
     lua_pushcfunction(state, lua_commit_transaction);
-    constexpr int kFunctions = static_cast<int>(Prelude::transaction);
+    constexpr int kFunctions = static_cast<int>(Prelude::awaited);
     lua_call(state, 9, kFunctions);
     lua_createtable(state, kFunctions, 0);
     for (int i = 1; i <= kFunctions; ++i) {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/script/authentication.hpp"
+
 namespace moonwire::script {
 
 /// A route's path: literal segments and `:name` parameters.
@@ -39,6 +41,7 @@ struct Route {
     RoutePattern pattern;
     int handler = 0;  // slots in the generation
     int schema = 0;   // 0: none
+    std::optional<AuthDemand> auth = {};
     std::string position;
 
     bool same_as(const Route& other) const {

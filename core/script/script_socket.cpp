@@ -26,6 +26,7 @@ void carry_on_socket(lua_State* state, socketio::Socket& before, const socketio:
     ScriptSocket* data = data_of(*socket);
     data->object = std::exchange(data_of(before)->object, LUA_NOREF);
     data->admitted = true;
+    data->expires = data_of(before)->expires;
     if (data->object == LUA_NOREF) return;  // no script has seen it yet
     // The handshake that scripts may have looked at is the old one's.
     lua_rawgeti(state, LUA_REGISTRYINDEX, kHandshakesKey);
@@ -77,6 +78,17 @@ void release_socket(lua_State* state, socketio::Socket& socket) {
         socket.session().handshake(), data->auth_json, socket.session().transport()});
     // Maybe the last reference: `socket` must not be used after this.
     object.socket.reset();
+}
+
+void push_socket_data(lua_State* state, int index) {
+    if (index < 0) index += lua_gettop(state) + 1;
+    SocketObject& object = *to_socket(state, index);
+    if (!object.has_data) {
+        lua_newtable(state);
+        lua_setfenv(state, index);
+        object.has_data = true;
+    }
+    lua_getfenv(state, index);
 }
 
 SocketObject* to_socket(lua_State* state, int index) {

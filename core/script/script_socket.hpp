@@ -47,6 +47,8 @@ public:
     const std::string auth_json;
     int object = LUA_NOREF;  // in the registry
     bool admitted = false;   // middleware is done
+    double expires = 0;      // its token, in seconds since the epoch; 0: never
+    TimerId expiry;          // while it is connected
     // What is left of the rates of the generation's relays.
     std::uint64_t relay_generation = 0;
     std::vector<TokenBucket> relay_rates;
@@ -65,6 +67,9 @@ void push_socket(lua_State* state, const socketio::SocketPtr& socket);
 std::string user_of(lua_State* state, const socketio::SocketPtr& socket);
 /// Lets go of a socket that left or was refused. Home reactor; raises nothing.
 void release_socket(lua_State* state, socketio::Socket& socket);
+
+/// Pushes the `data` of the socket's userdata at `index`. Protected.
+void push_socket_data(lua_State* state, int index);
 
 SocketObject* to_socket(lua_State* state, int index);
 

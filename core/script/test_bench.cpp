@@ -336,6 +336,20 @@ std::string check_json(lua_State* state, int index) {
     return std::move(encoded.json);
 }
 
+std::string check_user(lua_State* state, int index) {
+    lua_getfield(state, index, "user");
+    std::string token;
+    if (!lua_isnil(state, -1)) {
+        if (!lua_istable(state, -1)) luaL_error(state, "user must be a table: a token's claims");
+        const std::string claims = check_json(state, lua_gettop(state));
+        lua_getfield(state, -1, "exp");
+        token = TestPlugins::token_for(claims == "[]" ? "{}" : claims, lua_tonumber(state, -1));
+        lua_pop(state, 1);
+    }
+    lua_pop(state, 1);
+    return token;
+}
+
 socketio::OwnedPayload check_payload(lua_State* state, std::string_view event, int first,
                                      int last) {
     Encoded encoded;

@@ -124,6 +124,9 @@ inline constexpr std::chrono::seconds kTestPatience{10};
 std::string check_json(lua_State* state, int index);
 /// The values from `first` to `last` as `[…]`, after the event's name if there is one; raises.
 socketio::OwnedPayload check_payload(lua_State* state, std::string_view event, int first, int last);
+/// The token of a simulated client that is this `user` (a field of the table at `index`); empty
+/// without one; raises.
+std::string check_user(lua_State* state, int index);
 /// The names and values of the table at `index`, or none; raises.
 std::vector<std::pair<std::string, std::string>> check_pairs(lua_State* state, int index,
                                                              const char* what);

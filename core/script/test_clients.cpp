@@ -1,6 +1,7 @@
 // What tests see of simulated clients: `connect` and its methods.
 #include <algorithm>
 
+#include "core/base/json_text.hpp"
 #include "core/script/api.hpp"
 #include "core/script/json_decode.hpp"
 #include "core/script/script_socket.hpp"
@@ -128,6 +129,10 @@ std::string read_auth(lua_State* state, int options) {
     std::string auth;
     if (!lua_isnil(state, -1)) auth = check_json(state, lua_gettop(state));
     if (auth == "[]") auth = "{}";
+    if (const std::string token = check_user(state, options); !token.empty()) {
+        if (!auth.empty()) luaL_error(state, "connect takes auth or user, not both");
+        auth = "{\"token\":" + json_string(token) + "}";
+    }
     lua_pop(state, 1);
     return auth;
 }
@@ -141,7 +146,7 @@ int lua_connect(lua_State* state) {
     if (options != 1) nsp = check_text(state, 1);
     if (options != 0) {
         luaL_checktype(state, options, LUA_TTABLE);
-        check_option_names(state, options, "connect", "nsp auth query headers address secure");
+        check_option_names(state, options, "connect", "nsp auth user query headers address secure");
         lua_getfield(state, options, "nsp");
         if (!lua_isnil(state, -1)) nsp = check_text(state, lua_gettop(state));
         lua_settop(state, 2);
@@ -162,7 +167,7 @@ int client_connect(lua_State* state) {
     const int options = lua_isnoneornil(state, 3) ? 0 : 3;
     if (options != 0) {
         luaL_checktype(state, options, LUA_TTABLE);
-        check_option_names(state, options, "connect", "auth");
+        check_option_names(state, options, "connect", "auth user");
     }
     return join(state, world, client.session, std::move(nsp), read_auth(state, options));
 }

@@ -97,7 +97,7 @@ RouteRequest read_request(lua_State* state) {
     lua_settop(state, 3);
     if (lua_isnil(state, 3)) return request;
     luaL_checktype(state, 3, LUA_TTABLE);
-    check_option_names(state, 3, "request", "body json headers query address secure");
+    check_option_names(state, 3, "request", "body json headers query address secure user");
     lua_getfield(state, 3, "headers");
     request.headers = check_pairs(state, 4, "headers");
     lua_getfield(state, 3, "query");
@@ -114,6 +114,8 @@ RouteRequest read_request(lua_State* state) {
     if (!lua_isnil(state, 8)) request.address = check_text(state, 8);
     lua_getfield(state, 3, "secure");
     request.secure = lua_toboolean(state, 9);
+    if (const std::string token = check_user(state, 3); !token.empty())
+        request.headers.emplace_back("authorization", "Bearer " + token);
     return request;
 }
 

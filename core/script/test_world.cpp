@@ -27,6 +27,8 @@ HostOptions TestWorld::host_options() {
     HostOptions host = options_.host;
     host.http = this;
     host.store.store = store_.get();
+    host.limits.extensions = plugins_.wrap(host.limits.extensions);
+    for (auto& [name, own] : host.namespaces) own.limits.extensions = host.limits.extensions;
     return host;
 }
 
@@ -52,7 +54,7 @@ std::shared_ptr<TestSession> TestWorld::open(engineio::Handshake handshake,
 
 void TestWorld::settle() {
     const bool outer = std::exchange(turning_, true);
-    while (!overdue() && reactor_.turn()) {
+    while (!overdue() && (reactor_.turn() || plugins_.settle(options_.deadline))) {
     }
     turning_ = outer;
 }

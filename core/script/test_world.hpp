@@ -11,6 +11,7 @@
 #include "core/base/manual_reactor.hpp"
 #include "core/script/app_files.hpp"
 #include "core/script/host.hpp"
+#include "core/script/test_plugins.hpp"
 #include "core/script/test_session.hpp"
 #include "core/socketio/server.hpp"
 
@@ -82,6 +83,7 @@ private:
     std::vector<LogLine> logged_;
     HttpAnswer answer_http_;
     ThreadIncidents incidents_;
+    TestPlugins plugins_;
     ManualReactor reactor_;
     const std::unique_ptr<plugin::Store> store_;
     socketio::Server server_;

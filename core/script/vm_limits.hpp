@@ -7,6 +7,7 @@
 
 namespace moonwire::script {
 
+struct Extensions;
 class Watchdog;
 
 /// What bounds one namespace's Lua code, and how it is run.
@@ -20,7 +21,8 @@ struct VmLimits {
     /// Compiled loops can't be stopped: with the JIT on the two above don't hold.
     bool jit = false;
     bool check_emits = false;      // log what is sent and returned that is not as declared
-    std::shared_ptr<Watchdog> watchdog;  // who stops what runs too long; null: nobody
+    std::shared_ptr<Watchdog> watchdog = {};  // who stops what runs too long; null: nobody
+    std::shared_ptr<const Extensions> extensions = {};  // what plugins offer; null: nothing
 };
 
 }  // namespace moonwire::script

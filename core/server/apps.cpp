@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "core/base/json_text.hpp"
+#include "core/script/extensions.hpp"
 
 namespace moonwire::server {
 namespace fs = std::filesystem;
@@ -96,6 +97,17 @@ std::vector<script::App> find_apps(const fs::path& dir,
     return apps;
 }
 
+/// What they offer is in every namespace's reach.
+void load_plugins(Configuration& configuration, std::vector<Error>& errors) {
+    plugin::Plugins& plugins = *configuration.plugins;
+    for (Error& error : plugins.load(configuration.settings.plugins))
+        errors.push_back(std::move(error));
+    auto extensions = std::make_shared<script::Extensions>();
+    extensions->modules = plugins.provisions().modules();
+    extensions->authenticator = plugins.provisions().authenticator();
+    configuration.settings.script_limits.extensions = std::move(extensions);
+}
+
 }  // namespace
 
 Result<Configuration> configure(const fs::path& dir, const Overrides& overrides) {
@@ -114,6 +126,7 @@ Configuration configure(const fs::path& dir, const Overrides& overrides,
     }
     const auto root = read_file(dir / kFileName, errors);
     configuration.settings = resolve_settings(*root, overrides, errors);
+    if (errors.empty()) load_plugins(configuration, errors);
 
     configuration.dir = dir;
     configuration.apps = find_apps(dir, root, overrides, errors);

@@ -2,9 +2,11 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/plugin/plugins.hpp"
 #include "core/script/host.hpp"
 #include "core/server/settings.hpp"
 
@@ -13,6 +15,8 @@ namespace moonwire::server {
 /// What `moonwire run DIR` runs: the settings that rule, and the apps with theirs.
 struct Configuration {
     Settings settings;
+    /// Loaded and configured, not started; outlives what runs the apps. Never null.
+    std::shared_ptr<plugin::Plugins> plugins = std::make_shared<plugin::Plugins>();
     std::filesystem::path dir;
     std::vector<script::App> apps;
     /// Looks again: the apps that are there now.

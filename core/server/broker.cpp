@@ -59,6 +59,7 @@ transport::HttpResponse response(unsigned status, std::string type, std::string 
 
 Broker::Broker(Configuration configuration)
     : settings_(std::move(configuration.settings)),
+      plugins_(std::move(configuration.plugins)),
       dir_(std::move(configuration.dir)),
       find_apps_(std::move(configuration.find_apps)),
       transport_(settings_.transport, thread_count(settings_.threads), dedicated_count(settings_)),
@@ -73,7 +74,8 @@ Broker::Broker(Configuration configuration)
       audit_(settings_.audit),
       teller_(scripts_),
       bundle_(settings_.client_bundle),
-      router_(engine_, scripts_, bundle_, [this](std::string_view path) { return page(path); }),
+      router_(engine_, scripts_, bundle_, plugins_->provisions(),
+              [this](std::string_view path) { return page(path); }),
       apps_(std::move(configuration.apps)) {}
 
 Broker::~Broker() {
@@ -91,10 +93,12 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport,
 
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
     if (auto opened = http_.open(); !opened) return opened.error();
+    for (const std::string& warning : plugins_->warnings()) log::warn(warning);
     if (std::string problem = store_->start(); !problem.empty()) return Error{std::move(problem)};
     if (auto opened = audit_.open(); !opened) return opened.error();
     if (audit_.enabled()) incidents().listen(audit_);
     incidents().listen(teller_);
+    if (auto started = plugins_->start(surroundings()); !started) return started.error();
     const std::vector<script::LoadError> errors = scripts_.load();
     log_errors(errors, false);
     if (settings_.strict && !errors.empty())
@@ -186,6 +190,7 @@ void Broker::drain() {
     draining_ = true;
     watch_.reset();
     transport_.stop_accepting();
+    plugins_->drain();
     sockets_.shut_down();
     engine_.shut_down();
     const TimePoint deadline = Clock::now() + settings_.drain;
@@ -202,6 +207,7 @@ void Broker::stop() {
     http_.stop();
     store_->close();  // what it was given is kept; the answers find nobody
     transport_.stop();
+    plugins_->stop();
 }
 
 std::optional<transport::HttpResponse> Broker::page(std::string_view path) const {
@@ -211,11 +217,41 @@ std::optional<transport::HttpResponse> Broker::page(std::string_view path) const
                       : response(503, "text/plain; charset=UTF-8", "not ready\n");
     }
     if (path == "/stats") {
-        return response(200, "application/json",
-                        stats_json({transport_, engine_, sockets_, scripts_, audit_,
-                                    Clock::now() - started_}));
+        return response(200, "application/json", stats());
     }
     return std::nullopt;
+}
+
+std::string Broker::stats() const {
+    return stats_json(
+        {transport_, engine_, sockets_, scripts_, audit_, *plugins_, Clock::now() - started_});
+}
+
+plugin::Surroundings Broker::surroundings() {
+    plugin::Surroundings around;
+    around.sockets = &sockets_;
+    around.deliver = [this](const std::string& nsp, const std::string& event,
+                            socketio::OwnedPayload payload) {
+        return scripts_.deliver(nsp, event, std::move(payload));
+    };
+    around.stats = [this] { return stats(); };
+    around.request = [this](plugin::OutgoingHttp request,
+                            std::function<void(plugin::HttpAnswer)> done) {
+        Reactor& reactor = *reactors_.front();
+        // The client is called on the reactor that it answers on.
+        reactor.post([this, &reactor, request = std::move(request),
+                      done = std::move(done)]() mutable {
+            http_.request(
+                {std::move(request.method), std::move(request.url), std::move(request.headers),
+                 std::move(request.body), request.timeout},
+                reactor, [done = std::move(done)](Result<script::IncomingResponse> result) {
+                    if (!result) return done({result.error().message, {}});
+                    done({{},
+                          {result->status, std::move(result->headers), std::move(result->body)}});
+                });
+        });
+    };
+    return around;
 }
 
 }  // namespace moonwire::server

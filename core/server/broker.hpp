@@ -36,8 +36,8 @@ public:
     explicit Broker(Configuration configuration);
     ~Broker();
 
-    /// Loads the scripts and begins to serve; where. Scripts with errors are logged and left out,
-    /// or end it in strict mode.
+    /// Starts the plugins, loads the scripts and begins to serve; where. Scripts with errors are
+    /// logged and left out, or end it in strict mode.
     Result<std::vector<transport::ListeningAddress>> start();
     /// Gives what has changed its next generation and, when asked, reads the certificates anew.
     /// Errors are logged, after a change of files only those that are new; `done` gets all, on some
@@ -67,12 +67,15 @@ public:
 
 private:
     std::optional<transport::HttpResponse> page(std::string_view path) const;
+    std::string stats() const;
+    plugin::Surroundings surroundings();
     static std::vector<Reactor*> reactors_of(transport::TransportServer& transport, unsigned count);
     Result<void> look_for_apps();
     void log_errors(const std::vector<script::LoadError>& errors, bool only_new);
     void give_back_memory();
 
     const Settings settings_;
+    const std::shared_ptr<plugin::Plugins> plugins_;  // outlives what uses them
     const std::filesystem::path dir_;
     const std::function<Result<std::vector<script::App>>()> find_apps_;
     transport::TransportServer transport_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/incidents.hpp"
+#include "core/script/once.hpp"
 #include "core/server/script_guard.hpp"
 
 namespace moonwire::server {
@@ -18,8 +19,13 @@ transport::HttpResponse plain(unsigned status, std::string body) {
 
 }  // namespace
 
-Router::Router(engineio::Engine& engine, script::Host& scripts, ClientBundle& bundle, Pages pages)
-    : engine_(engine), scripts_(scripts), bundle_(bundle), pages_(std::move(pages)) {}
+Router::Router(engineio::Engine& engine, script::Host& scripts, ClientBundle& bundle,
+               const plugin::Provisions& plugins, Pages pages)
+    : engine_(engine),
+      scripts_(scripts),
+      bundle_(bundle),
+      plugins_(plugins),
+      pages_(std::move(pages)) {}
 
 bool Router::is_engine_path(std::string_view path) const {
     const std::string& prefix = engine_.options().path;
@@ -47,6 +53,7 @@ void Router::on_request(std::shared_ptr<transport::HttpExchange> exchange) {
     if (!file.empty()) return serve(*exchange, [&] { return bundle_.answer(file, request); });
     if (auto page = pages_(request.path()))
         return serve(*exchange, [&] { return *std::move(page); });
+    if (const auto* route = plugins_.find_route(request.path())) return to_plugin(exchange, *route);
     to_scripts(exchange);
 }
 
@@ -59,21 +66,50 @@ void Router::serve(transport::HttpExchange& exchange, Make&& make) {
     respond(exchange, std::move(refused));
 }
 
+void Router::to_plugin(const std::shared_ptr<transport::HttpExchange>& exchange,
+                       const plugin::HttpRoute& route) {
+    plugin::HttpRequest request = script_request(exchange->request());
+    const bool head = request.method == "HEAD";
+    const auto serves = [&](std::string_view method) {
+        return std::find(route.methods.begin(), route.methods.end(), method) != route.methods.end();
+    };
+    if (!serves(request.method) && !(head && serves("GET"))) {
+        transport::HttpResponse refused = plain(405, "Method Not Allowed\n");
+        std::string allow = serves("GET") && !serves("HEAD") ? "HEAD" : "";
+        for (const std::string& method : route.methods)
+            allow += (allow.empty() ? "" : ", ") + method;
+        refused.headers.emplace_back("allow", std::move(allow));
+        return respond(*exchange, std::move(refused));
+    }
+    route.handle(
+        std::move(request),
+        script::share_once<plugin::HttpResponse>(
+            [this, exchange, head](plugin::HttpResponse response) {
+                if (head) response.body.clear();
+                respond_later(exchange, std::move(response));
+            },
+            {500, {{"content-type", "text/plain; charset=UTF-8"}}, "Internal Server Error\n"}));
+}
+
 void Router::to_scripts(const std::shared_ptr<transport::HttpExchange>& exchange) {
-    const bool taken = scripts_.route(script_request(exchange->request()), [this, exchange](
-                                                                               script::RouteResponse
-                                                                                   result) {
-        // A script answers on its namespace's reactor; the connection may live on another.
-        exchange->reactor().run([this, exchange, result = std::move(result)]() mutable {
+    const bool taken = scripts_.route(
+        script_request(exchange->request()), [this, exchange](script::RouteResponse response) {
             // Not the path, which may hold a secret.
-            if (result.status == 401)
+            if (response.status == 401)
                 report({.kind = IncidentKind::auth_failed,
                         .address = exchange->request().remote_address,
                         .detail = "route"});
-            respond(*exchange, {result.status, std::move(result.headers), std::move(result.body)});
+            respond_later(exchange, std::move(response));
         });
-    });
     if (!taken) respond(*exchange, plain(404, "Not Found\n"));
+}
+
+void Router::respond_later(const std::shared_ptr<transport::HttpExchange>& exchange,
+                           plugin::HttpResponse response) {
+    exchange->reactor().run([this, exchange, response = std::move(response)]() mutable {
+        respond(*exchange,
+                {response.status, std::move(response.headers), std::move(response.body)});
+    });
 }
 
 void Router::respond(transport::HttpExchange& exchange, transport::HttpResponse response) {

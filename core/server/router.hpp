@@ -8,6 +8,7 @@
 
 #include "core/base/function.hpp"
 #include "core/engineio/engine.hpp"
+#include "core/plugin/provisions.hpp"
 #include "core/script/host.hpp"
 #include "core/server/client_bundle.hpp"
 #include "core/transport/http.hpp"
@@ -15,13 +16,14 @@
 namespace moonwire::server {
 
 /// Where an HTTP request goes by its path: Engine.IO, the client's files, the broker's own pages,
-/// or a script's route. Any reactor; what it refers to outlives it.
+/// a plugin's route or a script's. Any reactor; what it refers to outlives it.
 class Router final : public transport::HttpHandler {
 public:
     /// `page` answers the broker's own paths ("/stats"), or has nothing to say. Any reactor.
     using Pages = std::function<std::optional<transport::HttpResponse>(std::string_view path)>;
 
-    Router(engineio::Engine& engine, script::Host& scripts, ClientBundle& bundle, Pages pages);
+    Router(engineio::Engine& engine, script::Host& scripts, ClientBundle& bundle,
+           const plugin::Provisions& plugins, Pages pages);
 
     Reactor& reactor_for(const transport::HttpRequest& request, Reactor& current) override;
     void on_request(std::shared_ptr<transport::HttpExchange> exchange) override;
@@ -33,12 +35,18 @@ private:
     /// Answers with what `make` makes to GET and HEAD; other methods are refused.
     template <typename Make>
     void serve(transport::HttpExchange& exchange, Make&& make);
+    void to_plugin(const std::shared_ptr<transport::HttpExchange>& exchange,
+                   const plugin::HttpRoute& route);
     void to_scripts(const std::shared_ptr<transport::HttpExchange>& exchange);
+    /// For whoever answers on another thread.
+    void respond_later(const std::shared_ptr<transport::HttpExchange>& exchange,
+                       plugin::HttpResponse response);
     void respond(transport::HttpExchange& exchange, transport::HttpResponse response);
 
     engineio::Engine& engine_;
     script::Host& scripts_;
     ClientBundle& bundle_;
+    const plugin::Provisions& plugins_;
     const Pages pages_;
 };
 

@@ -430,6 +430,18 @@ const SettingKey kKeys[] = {
              s.store_file.limits.waiting = s.store.waiting = static_cast<std::size_t>(n);
          });
      }},
+    {"plugins.load",
+     [](S& s, const V& v) -> R {
+         return with(to_list(v), [&](auto list) { s.plugins.load = std::move(list); });
+     },
+     true, true},
+    {"plugins.path",
+     [](S& s, const V& v) -> R {
+         return with(to_list(v), [&](const auto& list) {
+             s.plugins.path.assign(list.begin(), list.end());
+         });
+     },
+     true},
     {"log.level", apply_log_level},
     {"log.format", apply_log_format},
     MOONWIRE_FLAG("log.enabled", log_enabled),
@@ -439,8 +451,6 @@ const SettingKey kKeys[] = {
 #undef MOONWIRE_NUMBER
 #undef MOONWIRE_MS
 #undef MOONWIRE_FLAG
-
-constexpr std::string_view kPlanned[] = {"plugins.load"};
 
 }  // namespace
 
@@ -456,14 +466,6 @@ bool is_setting_table(std::string_view name) {
     return std::any_of(std::begin(kKeys), std::end(kKeys), [&](const SettingKey& key) {
         return key.name.starts_with(name) && key.name.size() > name.size() &&
                key.name[name.size()] == '.';
-    });
-}
-
-bool is_planned_setting(std::string_view name) {
-    return std::any_of(std::begin(kPlanned), std::end(kPlanned), [&](std::string_view planned) {
-        return name == planned ||
-               (name.starts_with(planned) && name.size() > planned.size() &&
-                name[planned.size()] == '.');
     });
 }
 

@@ -27,6 +27,8 @@ struct SettingKey {
     Result<void> (*apply)(Settings&, const SettingValue&);
     /// Its texts are paths: relative ones start where moonwire.toml lies, if they come from there.
     bool is_path = false;
+    /// But those without a '/' are names.
+    bool or_name = false;
 };
 
 /// The whole vocabulary but [namespaces] and [settings], whose keys are the user's.
@@ -34,7 +36,5 @@ std::span<const SettingKey> setting_keys();
 const SettingKey* find_setting(std::string_view name);
 /// Whether keys begin with this name and a dot, as those of [server.tls] do.
 bool is_setting_table(std::string_view name);
-/// Named in the documentation, but not in this version.
-bool is_planned_setting(std::string_view name);
 
 }  // namespace moonwire::server

@@ -1,8 +1,8 @@
 #include "core/server/settings.hpp"
 
-#include <algorithm>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
@@ -10,6 +10,7 @@
 
 #include "core/base/json_text.hpp"
 #include "core/server/namespace_settings.hpp"
+#include "core/server/plugin_settings.hpp"
 #include "core/server/setting_keys.hpp"
 
 extern char** environ;
@@ -151,13 +152,18 @@ Result<void> apply(Settings& settings, std::string_view where, std::string_view 
                    const SettingValue& value) {
     if (key.starts_with(kNamespaces)) return apply_namespace(settings, where, key, value);
     if (key.starts_with("settings.")) return {};  // read by the scripts, when they ask
+    if (const auto* text = std::get_if<std::string>(&value);
+        text && !plugin_table_of(key).empty()) {
+        override_plugin_setting(settings.plugins, key, *text, std::string(where));
+        return {};
+    }
     if (const SettingKey* known = find_setting(key)) {
         if (key.starts_with("server.tls.")) settings.tls.mentioned = true;
+        if (key == "plugins.load") settings.plugins.load_where = where;
         if (auto applied = known->apply(settings, value); !applied)
             return located(where, key, applied.error().message);
         return {};
     }
-    if (is_planned_setting(key)) return located(where, key, "not available in this version");
     return located(where, key, "unknown setting");
 }
 
@@ -253,6 +259,10 @@ struct SettingsFile::Impl {
         for (const auto& [name, node] : keys) {
             const std::string key = table_name + "." + std::string(name.str());
             const bool is_namespace = table_name == "namespaces" && name.str().starts_with('/');
+            if (table_name == "plugins" && node.is_table()) {
+                settings.plugins.tables[std::string(name.str())] = plugin_node(node, key, errors);
+                continue;
+            }
             if (const auto* inner = node.as_table();
                 inner && (is_namespace || is_setting_table(key)))
                 apply_table(settings, key, *inner, errors);
@@ -264,22 +274,54 @@ struct SettingsFile::Impl {
                            const toml::node& node) const {
         const std::string at = path + ":" + std::to_string(name.source().begin.line);
         const SettingKey* known = find_setting(key);
-        if (!known && !key.starts_with(kNamespaces)) {
-            return located(at, key, is_planned_setting(key) ? "not available in this version"
-                                                            : "unknown setting");
-        }
+        if (!known && !key.starts_with(kNamespaces)) return located(at, key, "unknown setting");
         auto value = to_value(node);
         if (!value) return located(at, key, value.error().message);
-        if (known && known->is_path) resolve_paths(*value);
+        if (known && known->is_path) resolve_paths(*value, known->or_name);
         return apply(settings, at, key, *value);
     }
 
+    /// A plugin's settings, for it to judge.
+    plugin::SettingNode plugin_node(const toml::node& node, const std::string& key,
+                                    std::vector<Error>& errors) const {
+        using plugin::SettingNode;
+        SettingNode made;
+        made.where = where(node);
+        made.folder = std::filesystem::path(path).parent_path().string();
+        if (const auto* table = node.as_table()) {
+            SettingNode::Table children;
+            for (const auto& [name, child] : *table) {
+                const std::string inner(name.str());
+                children[inner] = plugin_node(child, key + "." + inner, errors);
+                children[inner].where = path + ":" + std::to_string(name.source().begin.line);
+            }
+            made.value = std::move(children);
+        } else if (const auto* array = node.as_array()) {
+            SettingNode::List items;
+            for (const toml::node& item : *array) items.push_back(plugin_node(item, key, errors));
+            made.value = std::move(items);
+        } else if (auto value = to_value(node); !value) {
+            errors.push_back(located(made.where, key, value.error().message));
+        } else {
+            std::visit(
+                [&](auto& plain) {
+                    if constexpr (std::is_constructible_v<decltype(made.value), decltype(plain)>)
+                        made.value = plain;
+                },
+                *value);
+        }
+        return made;
+    }
+
     /// Relative paths start where this file lies.
-    void resolve_paths(SettingValue& value) const {
+    void resolve_paths(SettingValue& value, bool or_name) const {
         const std::filesystem::path folder = std::filesystem::path(path).parent_path();
         const auto resolve = [&](std::string& text) {
-            if (!text.empty()) text = (folder / text).string();
+            if (!text.empty() && !(or_name && text.find('/') == text.npos))
+                text = (folder / text).string();
         };
+        if (auto* list = std::get_if<std::vector<std::string>>(&value))
+            for (std::string& text : *list) resolve(text);
         if (auto* text = std::get_if<std::string>(&value)) resolve(*text);
         if (auto* tables = std::get_if<std::vector<SettingTable>>(&value))
             for (SettingTable& table : *tables)

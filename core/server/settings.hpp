@@ -16,6 +16,7 @@
 #include "core/engineio/options.hpp"
 #include "core/plugin/stores.hpp"
 #include "core/script/store_options.hpp"
+#include "core/plugin/plugins.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/server/audit_log.hpp"
 #include "core/socketio/server.hpp"
@@ -60,6 +61,7 @@ struct Settings {
     std::string store_kind = "sqlite";  // or memory
     plugin::StoreSettings store_file;   // its path is empty: the default place
     script::StoreOptions store;         // what bounds the scripts' use of it
+    plugin::PluginSettings plugins;
     bool watch = true;               // the scripts' folders
     bool strict = false;             // scripts with errors end the start
     unsigned rate_burst_seconds = 2;  // what may come at once, of [limits]' rates

@@ -156,6 +156,8 @@ std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
         member(out, "coroutines", stats.coroutines);
         member(out, "relayed", stats.relayed);
         member(out, "relays_limited", stats.relays_limited);
+        member(out, "tokens_refused", stats.tokens_refused);
+        member(out, "tokens_expired", stats.tokens_expired);
         member(out, "memory_bytes", std::uint64_t{stats.memory_bytes});
         if (stats.load_error) {
             out.Key("load_error");
@@ -189,6 +191,11 @@ std::string stats_json(const StatsSources& sources) {
     member(out, "events_in", events_in);
     member(out, "events_out", events_out);
     member(out, "errors", errors);
+    out.Key("plugins");
+    out.StartArray();
+    for (const std::string& name : sources.plugins.names())
+        out.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+    out.EndArray();
     out.EndObject();
     return {buffer.GetString(), buffer.GetSize()};
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/engineio/engine.hpp"
+#include "core/plugin/plugins.hpp"
 #include "core/script/host.hpp"
 #include "core/server/audit_log.hpp"
 #include "core/socketio/server.hpp"
@@ -18,6 +19,7 @@ struct StatsSources {
     const socketio::Server& sockets;
     const script::Host& scripts;
     const AuditLog& audit;
+    const plugin::Plugins& plugins;
     Duration uptime;
 };
 

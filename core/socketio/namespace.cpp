@@ -163,7 +163,8 @@ void Namespace::admit(const SocketPtr& socket, std::optional<Refusal> refusal) {
     if (connecting_.erase(socket.get()) == 0) return;  // left while middleware ran
     // By address only: each attempt has another id.
     if (refusal)
-        report({.kind = refusal->code == "unauthorized" ? IncidentKind::auth_failed
+        report({.kind = refusal->code == "unauthorized" || refusal->code == "token_expired"
+                            ? IncidentKind::auth_failed
                                                         : IncidentKind::refused,
                 .address = socket->handshake().address,
                 .user = socket->user(),

@@ -9,6 +9,7 @@ const path = require("node:path");
 const { describe, it } = require("node:test");
 const { execFile, spawn } = require("node:child_process");
 const { promisify } = require("node:util");
+const jwt = require("jsonwebtoken");
 const { Broker, BINARY, ROOT, scriptsFolder } = require("./lib/broker");
 const { Clients } = require("./lib/clients");
 const { brokenLinks, luaFile, readExamples, shown } = require("./lib/examples");
@@ -524,6 +525,27 @@ ns:on_connect(function(socket) socket:join("staff") end)`,
       const reminded = event(socket, "remind");
       assert.match(await ask(socket, "remind me", { order: 7 }, 0.1), /^[0-9a-f]{16}-/);
       assert.deepStrictEqual(await reminded, [{ order: 7 }]);
+    }),
+  ],
+
+  "Tokens": [
+    served({
+      settings: { "plugins.load": "jwt", "plugins.jwt.secret": "a secret of more than thirty-two bytes" },
+    }, async (stage) => {
+      const token = (claims, expiresIn = 60) =>
+        jwt.sign({ sub: "u1", ...claims }, "a secret of more than thirty-two bytes", { expiresIn });
+      const socket = await stage.open("/shop", { auth: { token: token({ role: "driver" }) } });
+      assert.strictEqual(await ask(socket, "whoami"), "u1");
+      const later = token({ type: "admin" }, 600);
+      assert.strictEqual(await ask(socket, "renew", later), jwt.decode(later).exp);
+      const { error } = await ask(socket, "renew", token({ role: "driver" }, -1));
+      assert.deepStrictEqual(error, { code: "token_expired", message: "the token has expired" });
+      const refused = await stage.open("/shop", { auth: { token: token({ role: "rider" }) } }).catch((why) => why);
+      assert.deepStrictEqual(refused.data, { code: "forbidden" });
+      const report = (role) => stage.request("GET", `/shop/report?token=${token({ roles: [role] })}`);
+      assert.deepStrictEqual((await report("admin")).body, { by: "u1" });
+      assert.strictEqual((await report("driver")).status, 403);
+      assert.strictEqual((await stage.request("GET", "/shop/report")).status, 401);
     }),
   ],
 

@@ -239,7 +239,7 @@ TEST_CASE("routes that can't be served are errors at load") {
         {"route('GET', '/:', f)", "needs a name"},
         {"route('GET', '/:a/:a', f)", "appears twice"},
         {"route('FETCH', '/a', f)", "an HTTP method expected"},
-        {"route('GET', '/a', { roles = { 'admin' } }, f)", "roles need an authenticator plugin"},
+        {"route('GET', '/a', { roles = { 'admin' } }, f)", "needs a plugin that verifies tokens"},
         {"route('GET', '/a', { typo = 1 }, f)", "route has no option 'typo'"},
         {"route('GET', '/a', { schema = 1 }, f)", "schema"},
         {"route('GET', '/a')", "function expected"},

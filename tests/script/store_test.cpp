@@ -102,13 +102,16 @@ TEST_CASE("values may expire, and keys be scanned page by page") {
   sleep(10)
   local first = store:scan("k", { limit = 2 })
   local next = store:scan("k", { after = first[2].key })
-  return first, next, store:scan("none"))");
+  local function told(items)  -- the order of a table's fields is nobody's promise
+    local all = {}
+    for i, item in ipairs(items) do all[i] = item.key .. "=" .. item.value end
+    return table.concat(all, " ")
+  end
+  return told(first), told(next), store:scan("none"))");
     test.client->receive(R"(2/t,7["do"])");
     test.settle();
     test.advance(10);
-    CHECK(test.answer(test.client, "7") ==
-          R"([[{"key":"k1","value":1},{"key":"k3","value":3}],)"
-          R"([{"key":"k4","value":4},{"key":"k5","value":5}],[]])");
+    CHECK(test.answer(test.client, "7") == R"(["k1=1 k3=3","k4=4 k5=5",[]])");
 }
 
 TEST_CASE("a stream's history is paged from its end, and keeps no more than it is told") {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "core/plugin/api/settings.hpp"
 #include "core/server/apps.hpp"
 #include "core/server/setting_keys.hpp"
 
@@ -114,8 +115,7 @@ TEST_CASE("what is wrong in the file is named with its line") {
     CHECK(why("[log]\nlevel = \"loud\"\n") ==
           "moonwire.toml:2: log.level: expected debug, info, warn, error or off");
     CHECK(why("[namespaces]\n\"/\" = 5\n").starts_with("moonwire.toml:2: namespaces./: expected"));
-    CHECK(why("[plugins]\nload = \"x\"\n") ==
-          "moonwire.toml:2: plugins.load: not available in this version");
+    CHECK(why("[plugins]\nlode = [\"x\"]\n") == "moonwire.toml:2: plugins.lode: unknown setting");
     CHECK(why("[server\n").starts_with("moonwire.toml:1: "));
     CHECK(why("", {{"server.prot", "1"}}) == "command line: server.prot: unknown setting");
     Variable port("MOONWIRE_SERVER_PORT", "many");
@@ -137,6 +137,43 @@ TEST_CASE("paths in the file start where it lies; those of the command line stay
     for (const char* mode : {"660", "\"0999\"", "\"rw\"", "\"0\"", "\"01777\""})
         CHECK(why("[server]\nunix_mode = " + std::string(mode)) ==
               "moonwire.toml:2: server.unix_mode: expected permissions as a string, as in \"0660\"");
+}
+
+TEST_CASE("plugins are named, or lie where a path says; their tables are kept for them") {
+    TempFolder folder;
+    const auto file = SettingsFile::read(folder.write("moonwire.toml", R"(
+[plugins]
+load = ["jwt", "./libx.so"]
+path = ["lib"]
+
+[plugins.jwt]
+secret = "${MOONWIRE_TEST_NOT_SET:-s}"
+leeway = 5
+
+[[plugins.jwt.key]]
+file = "a.pem"
+)"));
+    REQUIRE(file);
+    auto settings = resolve_settings(*file, {{"plugins.jwt.leeway", "9"}, {"plugins.x.a.b", "1"}});
+    REQUIRE(settings);
+    CHECK(settings->plugins.load ==
+          std::vector<std::string>{"jwt", (folder.path() / "./libx.so").string()});
+    CHECK(settings->plugins.load_where == (folder.path() / "moonwire.toml:3").string());
+    CHECK(settings->plugins.path == std::vector<fs::path>{folder.path() / "lib"});
+    plugin::Settings jwt("plugins.jwt", settings->plugins.tables["jwt"]);
+    CHECK(jwt.text("secret") == "s");
+    CHECK(jwt.integer("leeway", 0) == 9);
+    auto keys = jwt.tables("key");
+    REQUIRE(keys.size() == 1);
+    CHECK(keys[0].path("file") == folder.path() / "a.pem");
+    jwt.fail("secret", "is short");
+    CHECK(jwt.finish() == std::vector<std::string>{(folder.path() / "moonwire.toml").string() +
+                                                   ":7: plugins.jwt.secret: is short"});
+    CHECK(plugin::Settings("plugins.x", settings->plugins.tables["x"]).table("a").integer("b", 0) ==
+          1);
+    CHECK(why("", {{"plugins.x", "1"}}) == "command line: plugins.x: unknown setting");
+    CHECK(why("[plugins.x]\na = \"${MOONWIRE_TEST_NOT_SET}\"")
+              .starts_with("moonwire.toml:2: plugins.x.a: variable MOONWIRE_TEST_NOT_SET"));
 }
 
 TEST_CASE("[server.tls] names files beside it, and more certificates for other names") {
@@ -328,7 +365,6 @@ memory_mb = 3
 TEST_CASE("every key has a name of its own and takes its default's kind of value") {
     for (const SettingKey& key : setting_keys()) {
         CHECK(find_setting(key.name) == &key);
-        CHECK_FALSE(is_planned_setting(key.name));
         Settings settings;
         CHECK_FALSE(key.apply(settings, SettingValue(-1.5)));
     }

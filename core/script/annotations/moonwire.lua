@@ -204,6 +204,15 @@ function socket:leave(rooms, ...) end
 ---@return string|nil why
 function socket:disconnect(close) end
 
+---Puts off its end, when its token would expire: to that time (seconds since the epoch), or to that
+---of another token of the same user, whose claims become `socket.data.user`. A token is verified,
+---which waits.
+---@param expiry number|string
+---@return boolean|table|nil done true, or the token's claims
+---@return string|nil why
+---@return string|nil code
+function socket:refresh(expiry) end
+
 --------------------------------------------------------------------------------
 -- Namespaces
 
@@ -355,6 +364,9 @@ function store:cancel(id, options) end
 ---@param options? moonwire.StoreOptions
 ---@return any ... nil, and why the commit failed
 function store:transaction(fn, options) end
+---@class moonwire.AuthOptions
+---@field roles? string|string[] of which the user needs one, as `type`, `role` or in `roles`
+---@field optional? boolean who brings no token comes in as nobody
 
 ---What `namespace "/x"` gives: where handlers are registered while a file loads, and the chain to
 ---everybody.
@@ -367,6 +379,12 @@ local ns = {}
 ---Before a client is in; `fail` refuses it.
 ---@param fn fun(socket: moonwire.Socket)
 function ns:use(fn) end
+
+---Lets in, before `ns:use`, who brings a token that a plugin accepts; its claims are
+---`socket.data.user`. When it expires the client gets `error` with the code `token_expired`, and is
+---put out.
+---@param options? moonwire.AuthOptions
+function ns:require_auth(options) end
 
 ---@param fn fun(socket: moonwire.Socket)
 function ns:on_connect(fn) end
@@ -561,9 +579,12 @@ function gather(...) end
 ---@field params table<string, string> of the route's path
 ---@field body string
 ---@field json moonwire.Value
+---@field user? table the claims of the token, of a route with `roles` or `auth`
 
 ---@class moonwire.RouteOptions
 ---@field schema? moonwire.Schema of the JSON body
+---@field roles? string|string[] of which who asks needs one, by a token
+---@field auth? true|"optional" who asks needs a token, of whomever; or may bring one
 
 ---Serves HTTP beside the sockets: returns status, body, headers; nothing is 204.
 ---@param method string

@@ -10,6 +10,7 @@ local client = {}
 
 ---@class moonwire.ConnectOptions
 ---@field auth? table
+---@field user? table comes with a token of these claims, instead of `auth`
 ---@field query? table<string, string>
 ---@field headers? table<string, string>
 ---@field address? string
@@ -140,6 +141,7 @@ function settings(values) end
 ---@field headers? table<string, string>
 ---@field address? string
 ---@field secure? boolean
+---@field user? table asks with a token of these claims
 
 ---Asks a route: status, body (decoded if it is JSON), headers.
 ---@param method string

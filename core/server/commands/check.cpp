@@ -66,6 +66,10 @@ std::vector<Problem> find_problems(const CheckOptions& options, std::size_t& app
         if (std::none_of(problems.begin(), problems.end(), same))
             problems.push_back(std::move(problem));
     }
+    for (const std::string& warning : configuration.plugins->warnings()) {
+        problems.push_back(settings_problem({warning}));
+        problems.back().is_warning = true;
+    }
     script::HostOptions host;
     host.apps = configuration.apps;
     host.limits = configuration.settings.script_limits;

@@ -44,6 +44,7 @@ int test(const TestCommand& command) {
     const Settings& settings = configuration->settings;
     log::configure(log::Level::warn, log::Format::text);
 
+    if (auto started = configuration->plugins->start(); !started) return fail(started.error());
     script::TestOptions options;
     options.host.apps = configuration->apps;
     options.host.limits = settings.script_limits;

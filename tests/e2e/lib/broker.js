@@ -47,10 +47,14 @@ function moonwire(args, { env, input } = {}) {
 }
 
 class Broker {
-  /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml.
-  static async start({ scripts = "echo", settings = {}, toml, args = [], env, port = 0 } = {}) {
+  /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml; `before(folder)` may
+  /// add more.
+  static async start({
+    scripts = "echo", settings = {}, toml, args = [], env, port = 0, before, binary = BINARY,
+  } = {}) {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
+    if (before) before(broker.folder);
     if (toml) fs.writeFileSync(path.join(broker.folder, "moonwire.toml"), toml);
     // Its control socket and its store go with the folder.
     broker.runtime = path.join(broker.folder, ".run");
@@ -62,7 +66,7 @@ class Broker {
     })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     broker.child = spawn(
-      BINARY, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
+      binary, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
       {
         env: environment({ XDG_RUNTIME_DIR: broker.runtime, XDG_STATE_HOME: broker.runtime, ...env }),
         stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder,

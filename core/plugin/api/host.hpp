@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "authenticator.hpp"
+#include "bridge.hpp"
+#include "http.hpp"
+#include "module.hpp"
+
+namespace moonwire::plugin {
+
+enum class LogLevel { debug, info, warn, error };
+struct LogField {
+    std::string_view name, value;
+};
+
+/// The broker, as one plugin sees it. Lives longer than the plugin.
+class Host : public Bridge {
+public:
+    /// Writes a line to the broker's log, with the plugin's name. Any thread.
+    virtual void log(LogLevel level, std::string_view message,
+                     std::initializer_list<LogField> fields = {}) = 0;
+
+    // What the plugin offers; in Plugin::configure only. Each throws if it is taken already.
+    virtual void provide(Module module) = 0;
+    virtual void provide(HttpRoute route) = 0;
+    virtual void provide(std::shared_ptr<Authenticator> authenticator) = 0;
+
+    // From Plugin::start until Plugin::stop returned; any thread.
+    /// `done` is called once, on a reactor, which it must not block.
+    virtual void request(OutgoingHttp request, std::function<void(HttpAnswer)> done) = 0;
+    /// The broker's figures: the JSON of /stats, made anew by each call.
+    virtual std::string stats() = 0;
+
+protected:
+    ~Host() = default;
+};
+
+}  // namespace moonwire::plugin

@@ -1,0 +1,103 @@
+#include "core/plugin/plugin_host.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "core/base/json_text.hpp"
+#include "core/base/log.hpp"
+#include "core/socketio/packet.hpp"
+#include "core/socketio/server.hpp"
+
+namespace moonwire::plugin {
+namespace {
+
+log::Level level_of(LogLevel level) {
+    switch (level) {
+        case LogLevel::debug: return log::Level::debug;
+        case LogLevel::info: return log::Level::info;
+        case LogLevel::warn: return log::Level::warn;
+        case LogLevel::error: break;
+    }
+    return log::Level::error;
+}
+
+/// `["event",…]`; nothing if the arguments are no array, or the event is the protocol's own.
+std::optional<socketio::OwnedPayload> event_payload(std::string_view event, const Values& values) {
+    const std::string_view json = values.json;
+    const std::size_t first = json.find('[');
+    const std::size_t content = json.find_first_not_of(" \t\r\n", first + 1);
+    if (event.empty() || socketio::is_reserved_event(event) || first == json.npos ||
+        content == json.npos)
+        return std::nullopt;
+    socketio::OwnedPayload payload;
+    payload.json = "[" + json_string(event) + (json[content] == ']' ? "" : ",");
+    payload.json += json.substr(content);
+    for (const std::string& each : values.attachments)
+        payload.attachments.push_back(SharedBytes::copy(each));
+    return payload;
+}
+
+}  // namespace
+
+void PluginHost::log(LogLevel level, std::string_view message,
+                     std::initializer_list<LogField> fields) {
+    if (!log::enabled(level_of(level))) return;
+    std::vector<log::Field> all{{"plugin", plugin_}};
+    for (const LogField& each : fields) all.emplace_back(each.name, each.value);
+    log::write(level_of(level), message, all.data(), all.size());
+}
+
+void PluginHost::check_configuring() const {
+    if (!configuring_) throw std::logic_error("provide is for Plugin::configure");
+}
+
+void PluginHost::provide(Module module) {
+    check_configuring();
+    provisions_.add(plugin_, std::move(module));
+}
+
+void PluginHost::provide(HttpRoute route) {
+    check_configuring();
+    provisions_.add(plugin_, std::move(route));
+}
+
+void PluginHost::provide(std::shared_ptr<Authenticator> authenticator) {
+    check_configuring();
+    provisions_.add(plugin_, std::move(authenticator));
+}
+
+void PluginHost::request(OutgoingHttp request, std::function<void(HttpAnswer)> done) {
+    if (surroundings_.request) surroundings_.request(std::move(request), std::move(done));
+    else done({"not available here", {}});
+}
+
+std::string PluginHost::stats() { return surroundings_.stats ? surroundings_.stats() : "{}"; }
+
+bool PluginHost::emit(Emission emission) {
+    auto payload = event_payload(emission.event, emission.arguments);
+    if (!payload || !surroundings_.sockets) return false;
+    std::vector<std::shared_ptr<socketio::Namespace>> all;
+    if (auto nsp = surroundings_.sockets->find(emission.nsp)) all.push_back(std::move(nsp));
+    else all = surroundings_.sockets->members(emission.nsp);
+    if (all.empty()) return false;
+    engineio::SendOptions options;
+    options.is_volatile = emission.is_volatile;
+    options.coalesce = true;
+    // A family's members have one home.
+    Reactor& home = all.front()->reactor();
+    home.run([all = std::move(all), options, payload = *std::move(payload),
+              target = socketio::Target{std::move(emission.rooms), std::move(emission.except)}] {
+        for (const auto& nsp : all) nsp->broadcast(target, payload.view(), options);
+    });
+    return true;
+}
+
+bool PluginHost::deliver(std::string nsp, std::string event, Values arguments) {
+    auto payload = event_payload(event, arguments);
+    return payload && surroundings_.deliver &&
+           surroundings_.deliver(nsp, event, *std::move(payload));
+}
+
+}  // namespace moonwire::plugin

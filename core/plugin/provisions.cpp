@@ -1,0 +1,107 @@
+#include "core/plugin/provisions.hpp"
+
+#include <exception>
+#include <functional>
+#include <stdexcept>
+#include <utility>
+
+#include "core/base/log.hpp"
+
+namespace moonwire::plugin {
+namespace {
+
+/// Calls what is a plugin's; false if it threw, which was logged.
+bool guarded(const std::string& plugin, const std::string& what,
+             const std::function<void()>& call) noexcept {
+    std::string reason = "an exception of an unknown type";
+    try {
+        call();
+        return true;
+    } catch (const std::exception& exception) {
+        reason = exception.what();
+    } catch (...) {
+    }
+    log::error("plugin failed", {{"plugin", plugin}, {"in", what}, {"reason", reason}});
+    return false;
+}
+
+Answer failed(const std::string& plugin, const std::string& function) {
+    return Answer::error("plugin." + plugin + ": " + function + " failed");
+}
+
+/// Keeps what a plugin's authenticator throws from the broker.
+class GuardedAuthenticator final : public Authenticator {
+public:
+    GuardedAuthenticator(std::string plugin, std::shared_ptr<Authenticator> inner)
+        : plugin_(std::move(plugin)), inner_(std::move(inner)) {}
+    void verify(Credentials credentials, std::function<void(Verdict)> decide) override {
+        const bool done =
+            guarded(plugin_, "verify", [&] { inner_->verify(std::move(credentials), decide); });
+        if (!done) decide(Verdict::refuse("unavailable", "tokens can't be verified now"));
+    }
+
+private:
+    const std::string plugin_;
+    const std::shared_ptr<Authenticator> inner_;
+};
+
+bool serves(const HttpRoute& route, std::string_view path) {
+    return route.path.ends_with('/') ? path.starts_with(route.path) : path == route.path;
+}
+
+}  // namespace
+
+void Provisions::add(const std::string& plugin, Module module) {
+    Module& all = modules_[plugin];
+    const auto check = [&](const std::string& name) {
+        if (all.immediate.contains(name) || all.waiting.contains(name))
+            throw std::logic_error("a second function '" + name + "'");
+    };
+    for (auto& [name, function] : module.immediate) {
+        check(name);
+        all.immediate[name] = [plugin, name, function](const Call& call) {
+            Answer answer;
+            const bool done = guarded(plugin, name, [&] { answer = function(call); });
+            return done ? answer : failed(plugin, name);
+        };
+    }
+    for (auto& [name, function] : module.waiting) {
+        check(name);
+        all.waiting[name] = [plugin, name, function](Call call, Reply reply) {
+            const bool done = guarded(plugin, name, [&] { function(std::move(call), reply); });
+            if (!done) reply(failed(plugin, name));
+        };
+    }
+}
+
+void Provisions::add(const std::string& plugin, HttpRoute route) {
+    if (!route.path.starts_with('/')) throw std::logic_error("a route's path starts with '/'");
+    for (const Served& each : routes_)
+        if (each.route.path == route.path)
+            throw std::logic_error("plugin " + each.plugin + " serves " + route.path + " already");
+    route.handle = [plugin, path = route.path, handle = std::move(route.handle)](
+                       HttpRequest request, Respond respond) {
+        const bool done = guarded(plugin, path, [&] { handle(std::move(request), respond); });
+        if (!done)
+            respond(
+                {500, {{"content-type", "text/plain; charset=UTF-8"}}, "Internal Server Error\n"});
+    };
+    routes_.push_back({plugin, std::move(route)});
+}
+
+void Provisions::add(const std::string& plugin, std::shared_ptr<Authenticator> authenticator) {
+    if (authenticator_)
+        throw std::logic_error("plugin " + authenticating_ + " is the authenticator already");
+    authenticating_ = plugin;
+    authenticator_ = std::make_shared<GuardedAuthenticator>(plugin, std::move(authenticator));
+}
+
+const HttpRoute* Provisions::find_route(std::string_view path) const {
+    const HttpRoute* best = nullptr;
+    for (const Served& each : routes_)
+        if (serves(each.route, path) && (!best || each.route.path.size() > best->path.size()))
+            best = &each.route;
+    return best;
+}
+
+}  // namespace moonwire::plugin

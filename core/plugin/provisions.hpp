@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/plugin/api/authenticator.hpp"
+#include "core/plugin/api/http.hpp"
+#include "core/plugin/api/module.hpp"
+
+namespace moonwire::plugin {
+
+/// What all plugins together provide. What the plugins gave is wrapped: nothing in here throws;
+/// what a plugin throws is logged with its name, and whoever called gets an error.
+///
+/// Filled while the plugins are configured, on one thread; from then on it does not change: any
+/// thread.
+class Provisions {
+public:
+    // Each throws std::logic_error if it is taken already.
+    void add(const std::string& plugin, Module module);
+    void add(const std::string& plugin, HttpRoute route);
+    void add(const std::string& plugin, std::shared_ptr<Authenticator> authenticator);
+
+    /// By the plugin's name.
+    const std::map<std::string, Module, std::less<>>& modules() const noexcept { return modules_; }
+    /// Null if no plugin is one.
+    const std::shared_ptr<Authenticator>& authenticator() const noexcept { return authenticator_; }
+
+    /// The route that serves a path: the longest. Null if there is none.
+    const HttpRoute* find_route(std::string_view path) const;
+
+private:
+    struct Served {
+        std::string plugin;
+        HttpRoute route;
+    };
+    std::map<std::string, Module, std::less<>> modules_;
+    std::vector<Served> routes_;
+    std::string authenticating_;  // the plugin
+    std::shared_ptr<Authenticator> authenticator_;
+};
+
+}  // namespace moonwire::plugin

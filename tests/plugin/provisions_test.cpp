@@ -1,0 +1,68 @@
+#include "core/plugin/provisions.hpp"
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+
+using namespace moonwire::plugin;
+
+namespace {
+
+HttpRoute route(const std::string& path) {
+    return {path, {"GET"}, [](HttpRequest, Respond) { throw 1; }};
+}
+
+}  // namespace
+
+TEST_CASE("the longest path serves") {
+    Provisions all;
+    all.add("a", route("/x"));
+    all.add("a", route("/x/"));
+    all.add("b", route("/x/y/"));
+    CHECK(all.find_route("/x")->path == "/x");
+    CHECK(all.find_route("/x/")->path == "/x/");
+    CHECK(all.find_route("/x/z")->path == "/x/");
+    CHECK(all.find_route("/x/y")->path == "/x/");
+    CHECK(all.find_route("/x/y/z")->path == "/x/y/");
+    CHECK(all.find_route("/xy") == nullptr);
+}
+
+TEST_CASE("nothing can be provided twice") {
+    Provisions all;
+    all.add("a", route("/x"));
+    CHECK_THROWS_WITH(all.add("b", route("/x")), "plugin a serves /x already");
+    CHECK_THROWS(all.add("b", route("x")));
+    all.add("a", Module{{{"f", [](const Call&) { return Answer(); }}}, {}});
+    CHECK_THROWS_WITH(all.add("a", Module{{}, {{"f", [](Call, Reply) {}}}}),
+                      "a second function 'f'");
+    struct Nobody final : Authenticator {
+        void verify(Credentials, std::function<void(Verdict)>) override { throw 1; }
+    };
+    all.add("a", std::make_shared<Nobody>());
+    CHECK_THROWS_WITH(all.add("b", std::make_shared<Nobody>()),
+                      "plugin a is the authenticator already");
+}
+
+TEST_CASE("what a plugin throws ends in an answer") {
+    Provisions all;
+    all.add("a", route("/x"));
+    all.add("a", Module{{{"now", [](const Call&) -> Answer { throw std::runtime_error("no"); }}},
+                        {{"later", [](Call, Reply) { throw 1; }}}});
+    struct Nobody final : Authenticator {
+        void verify(Credentials, std::function<void(Verdict)>) override { throw 1; }
+    };
+    all.add("a", std::make_shared<Nobody>());
+
+    unsigned status = 0;
+    all.find_route("/x")->handle({}, [&](HttpResponse response) { status = response.status; });
+    CHECK(status == 500);
+    const Module& module = all.modules().find("a")->second;
+    CHECK(module.immediate.at("now")({}).message == "plugin.a: now failed");
+    Answer answer;
+    module.waiting.at("later")({}, [&](Answer given) { answer = std::move(given); });
+    CHECK(answer.kind == Answer::Kind::error);
+    Verdict verdict{true};
+    all.authenticator()->verify({}, [&](Verdict given) { verdict = std::move(given); });
+    CHECK_FALSE(verdict.accepted);
+    CHECK(verdict.code == "unavailable");
+}
