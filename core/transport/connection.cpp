@@ -32,7 +32,9 @@ void Connection::wait_readable() {
     if (reading_ || !open_) return;
     reading_ = true;
     if (link_.tls && link_.tls->ready() && !lingering_)
-        worker_.reactor.post([self = shared_from_this()] { self->on_readable_or_over(); });
+        worker_.reactor.post([self = shared_from_this()] {
+            if (self->reading_) self->on_readable_or_over();  // more may have come, and been read
+        });
     else watch();
 }
 
