@@ -36,6 +36,7 @@ private:
 template <typename T>
 std::function<void(T)> share_once(Function<void(T)> answer, T fallback) {
     struct Shared {
+        explicit Shared(Once<T> once) : once(std::move(once)) {}
         Once<T> once;
         std::once_flag called;
     };
