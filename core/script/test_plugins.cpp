@@ -79,7 +79,7 @@ std::shared_ptr<const Extensions> TestPlugins::wrap(
     auto wrapped = std::make_shared<Extensions>(*original);
     for (auto& [plugin, module] : wrapped->modules)
         for (auto& [name, function] : module.waiting)
-            function = [inbox = inbox_, function, name = "plugin." + plugin + "." + name](
+            function = [inbox = inbox_, function = function, name = "plugin." + plugin + "." + name](
                            plugin::Call call, plugin::Reply reply) {
                 function(std::move(call), Inbox::receive<plugin::Answer>(
                                               inbox, std::move(reply),
