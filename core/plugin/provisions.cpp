@@ -59,7 +59,7 @@ void Provisions::add(const std::string& plugin, Module module) {
     };
     for (auto& [name, function] : module.immediate) {
         check(name);
-        all.immediate[name] = [plugin, name, function](const Call& call) {
+        all.immediate[name] = [plugin, name = name, function = function](const Call& call) {
             Answer answer;
             const bool done = guarded(plugin, name, [&] { answer = function(call); });
             return done ? answer : failed(plugin, name);
@@ -67,7 +67,7 @@ void Provisions::add(const std::string& plugin, Module module) {
     }
     for (auto& [name, function] : module.waiting) {
         check(name);
-        all.waiting[name] = [plugin, name, function](Call call, Reply reply) {
+        all.waiting[name] = [plugin, name = name, function = function](Call call, Reply reply) {
             const bool done = guarded(plugin, name, [&] { function(std::move(call), reply); });
             if (!done) reply(failed(plugin, name));
         };
