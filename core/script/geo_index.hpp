@@ -41,10 +41,20 @@ public:
 
 private:
     using Cell = std::uint64_t;
+    /// On the sphere of radius 1.
+    struct Direction {
+        double x, y, z;
+    };
     struct Point {
         std::string id;
         double lat, lon, cos_lat, reach;
+        Direction direction;
         Cell cell;
+    };
+    /// Where a search looks from, and how far.
+    struct Search {
+        double lat, lon, cos_lat, radius;
+        Direction direction;
     };
     struct Hash {
         using is_transparent = void;
@@ -57,7 +67,8 @@ private:
     std::int64_t column_of(double lon) const;
     Cell cell_of(double lat, double lon) const;
     void take_out(const Point* point);
-    void consider(const Point& point, double lat, double lon, double cos_lat, double radius);
+    static Direction direction_of(double lat, double lon, double cos_lat);
+    void consider(const Point& point, const Search& search);
 
     const double cell_degrees_;
     const std::int64_t columns_;
