@@ -47,9 +47,14 @@ private:
     };
     struct Point {
         std::string id;
-        double lat, lon, cos_lat, reach;
-        Direction direction;
+        double lat, lon, cos_lat;
         Cell cell;
+    };
+    /// What a search must know of every point in a cell, side by side: most are too far.
+    struct Member {
+        Direction direction;
+        double reach;
+        const Point* point;
     };
     /// Where a search looks from, and how far.
     struct Search {
@@ -68,12 +73,12 @@ private:
     Cell cell_of(double lat, double lon) const;
     void take_out(const Point* point);
     static Direction direction_of(double lat, double lon, double cos_lat);
-    void consider(const Point& point, const Search& search);
+    void consider(const Member& member, const Search& search);
 
     const double cell_degrees_;
     const std::int64_t columns_;
     std::unordered_map<std::string, Point, Hash, std::equal_to<>> points_;
-    std::unordered_map<Cell, std::vector<const Point*>> cells_;
+    std::unordered_map<Cell, std::vector<Member>> cells_;
     std::vector<Found> found_;
 };
 
