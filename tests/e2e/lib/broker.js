@@ -9,6 +9,7 @@ const path = require("node:path");
 const { within, until } = require("./wait");
 
 const ROOT = path.resolve(__dirname, "../../..");
+const APPS = path.join(ROOT, "scripts");
 const BINARY = path.resolve(process.env.MOONWIRE_BINARY || path.join(ROOT, "build/moonwire"));
 const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:/;
 const SANITIZED = Boolean(process.env.MOONWIRE_SANITIZED);
@@ -22,11 +23,12 @@ function environment(extra = {}) {
   return { ...Object.fromEntries(kept), ...extra };
 }
 
-/// A temporary folder with a copy of tests/e2e/scripts/<name>, or with the given {path: text}.
+/// A temporary folder with a copy of tests/e2e/scripts/<name> or of a folder by its path, or with the
+/// given {path: text}.
 function scriptsFolder(scripts) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moonwire-e2e-"));
   if (typeof scripts === "string") {
-    fs.cpSync(path.join(__dirname, "../scripts", scripts), folder, { recursive: true });
+    fs.cpSync(path.resolve(__dirname, "../scripts", scripts), folder, { recursive: true });
   } else {
     for (const [name, text] of Object.entries(scripts)) {
       const file = path.join(folder, name);
@@ -48,9 +50,10 @@ function moonwire(args, { env, input } = {}) {
 
 class Broker {
   /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml; `before(folder)` may
-  /// add more.
+  /// add more. With `app` only that app of the folder is run; without `scripts` it is one of the
+  /// repository's.
   static async start({
-    scripts = "echo", settings = {}, toml, args = [], env, port = 0, before, binary = BINARY,
+    app = "", scripts = app ? APPS : "echo", settings = {}, toml, args = [], env, port = 0, before, binary = BINARY,
   } = {}) {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
@@ -66,7 +69,7 @@ class Broker {
     })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     broker.child = spawn(
-      binary, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
+      binary, ["run", path.join(broker.folder, app), ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
       {
         env: environment({ XDG_RUNTIME_DIR: broker.runtime, XDG_STATE_HOME: broker.runtime, ...env }),
         stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder,
@@ -157,4 +160,4 @@ class Broker {
   }
 }
 
-module.exports = { Broker, moonwire, scriptsFolder, environment, ROOT, BINARY, SANITIZED, SANITIZER };
+module.exports = { Broker, moonwire, scriptsFolder, environment, ROOT, APPS, BINARY, SANITIZED, SANITIZER };
