@@ -7,12 +7,13 @@ local geo = require "geo"
 local envelope = require "lib.envelope"
 
 local TICK_SECONDS = 1
-local METRES_A_TICK = 70      -- a time-lapse
+local METRES_A_TICK = 90      -- a time-lapse
 local STOP_TICKS = 2          -- that boarding takes
 local REACH = 150             -- metres from which commuters walk to a vehicle
 local VEHICLES_A_ROUTE, CAPACITY = 3, 12
-local CROWD, ARRIVALS = 70, 3 -- who waits along the routes; who comes in a tick, at most
+local CROWD, ARRIVALS = 80, 6 -- who waits along the routes; who comes in a tick, at most
 local QUEUE = 14              -- who waits at a depot
+local EARLY_BIRDS = 6         -- ticks' worth of commuters who are there at the start
 local METRES_A_DEGREE = 111195
 
 local DEPOTS = {
@@ -159,8 +160,8 @@ local function spawn_commuter(state, nsp, route, from, to, depot)
   })
 end
 
-local function commuters_come(state)
-  for _ = 1, math.random(0, ARRIVALS) do
+local function commuters_come(state, count)
+  for _ = 1, count do
     local route = ROUTES[math.random(#ROUTES)]
     local from, to = math.random() * route.length, math.random() * route.length
     local figures = ask("/route-reservoir", "figures")
@@ -188,13 +189,14 @@ local function begin(state)
     report(vehicle, ROUTES[vehicle.route])
     set_status(vehicle, "boarding")
   end
+  commuters_come(state, EARLY_BIRDS * ARRIVALS)
 end
 
 spawn(function()
   local state = ns.state
   if not state.vehicles then begin(state) end
   while true do
-    commuters_come(state)
+    commuters_come(state, math.random(0, ARRIVALS))
     for _, vehicle in ipairs(state.vehicles) do go_on(vehicle) end
     sleep(TICK_SECONDS)
   end
