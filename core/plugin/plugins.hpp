@@ -10,6 +10,7 @@
 
 #include "core/base/result.hpp"
 #include "core/plugin/api/http.hpp"
+#include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/setting_node.hpp"
 #include "core/plugin/provisions.hpp"
 #include "core/socketio/packet.hpp"
@@ -33,6 +34,7 @@ struct Surroundings {
     socketio::Server* sockets = nullptr;
     std::function<void(OutgoingHttp, std::function<void(HttpAnswer)>)> request;
     std::function<std::string()> stats;
+    std::function<Metrics()> metrics;
     /// A namespace's or a family's `on_server`; the payload is `["event",…]`. False: no such
     /// scripts.
     std::function<bool(const std::string& nsp, const std::string& event, socketio::OwnedPayload)>

@@ -34,7 +34,14 @@ TEST_CASE("refusals carry the reference's codes, in its order of checks") {
     CHECK(body("GET", "transport=polling") ==
           "400 {\"code\":5,\"message\":\"Unsupported protocol version\"}");
     CHECK(body("GET", "EIO=4&transport=websocket&sid=x", true) == "400 Session ID unknown");
-    CHECK(fixture.engine.stats(0).refused.get() == 10);
+    const auto refused = [&](RefusalReason reason) {
+        return fixture.engine.stats(0).refused[static_cast<std::size_t>(reason)].get();
+    };
+    CHECK(refused(RefusalReason::transport) == 2);
+    CHECK(refused(RefusalReason::session) == 2);
+    CHECK(refused(RefusalReason::method) == 2);
+    CHECK(refused(RefusalReason::malformed) == 2);
+    CHECK(refused(RefusalReason::protocol) == 2);
 }
 
 TEST_CASE("messages travel both ways over polling, text and binary, in order") {
