@@ -1,6 +1,5 @@
 #include "core/plugin/measured_store.hpp"
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -11,6 +10,8 @@ namespace {
 constexpr std::array<std::string_view, 8> kKnown{
     kStoreBusy,           kStoreListFull,       kStoreDiskFull,         kStoreTooManyKeys,
     kStoreTooManyStreams, kStoreTooManyQueues,  kStoreTooManySchedules, kStoreClosed};
+
+constexpr const char* kOther = "other";
 
 std::uint64_t bytes_of(const StoreOperation& operation) {
     if (const auto* set = std::get_if<StoreSet>(&operation)) return set->value.size();
@@ -26,6 +27,11 @@ std::uint64_t bytes_of(const StoreResult& result) {
 }
 
 }  // namespace
+
+MeasuredStore::MeasuredStore(std::unique_ptr<Store> inner) : inner_(std::move(inner)) {
+    for (const std::string_view each : kKnown) figures_.errors[std::string(each)] = 0;
+    figures_.errors[kOther] = 0;
+}
 
 void MeasuredStore::execute(StoreRequest request, StoreCompletion completion) {
     bool write = false;
@@ -58,8 +64,8 @@ void MeasuredStore::count(bool write, Duration took, std::uint64_t bytes_written
         figures_.bytes_read += bytes_read;
         return;
     }
-    const bool known = std::find(kKnown.begin(), kKnown.end(), reply.error) != kKnown.end();
-    ++figures_.errors[known ? reply.error : "other"];
+    const auto known = figures_.errors.find(reply.error);
+    ++(known == figures_.errors.end() ? figures_.errors[kOther] : known->second);
 }
 
 StoreFigures MeasuredStore::figures() const {

@@ -16,14 +16,15 @@ struct StoreFigures {
     std::uint64_t reads = 0, writes = 0;             // requests
     std::uint64_t waiting = 0;                       // of them, not answered yet
     std::uint64_t bytes_read = 0, bytes_written = 0;  // of values
-    std::map<std::string, std::uint64_t> errors;     // by why: "busy"; beyond the known ones "other"
+    /// By why: "busy", "disk full" …; all those that are known are there, the rest is "other".
+    std::map<std::string, std::uint64_t> errors;
     Latencies::Snapshot read_time, write_time;       // until the answer
 };
 
 /// A store that counts what goes in and out of another one. Any thread, as the other.
 class MeasuredStore final : public Store {
 public:
-    explicit MeasuredStore(std::unique_ptr<Store> inner) : inner_(std::move(inner)) {}
+    explicit MeasuredStore(std::unique_ptr<Store> inner);
 
     std::string start() override { return inner_->start(); }
     void execute(StoreRequest request, StoreCompletion completion) override;

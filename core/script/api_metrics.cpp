@@ -123,20 +123,19 @@ Metric& check_metric(lua_State* state, const char* call) {
     return **box;
 }
 
-/// Names a label that the metric lacks, and raises.
-int raise_unknown_label(lua_State* state, const Metric& metric, int table) {
-    const auto& labels = metric.shape().labels;
+/// Raises if the table at 2 names a label that the metric lacks.
+void refuse_unknown_labels(lua_State* state, const Metric& metric) {
     lua_pushnil(state);
-    while (lua_next(state, table)) {
+    while (lua_next(state, 2)) {
         const std::string_view name = text_at(state, -2);
         bool known = false;
-        for (const std::string& each : labels) known |= each == name;
-        if (!known) break;
+        for (const std::string& each : metric.shape().labels) known |= each == name;
+        if (!known)
+            luaL_error(state, "metric '%s' has no label '%s'", metric.shape().name.c_str(),
+                       lua_type(state, -2) == LUA_TSTRING ? lua_tostring(state, -2)
+                                                          : luaL_typename(state, -2));
         lua_pop(state, 1);
     }
-    return luaL_error(state, "metric '%s' has no label '%s'", metric.shape().name.c_str(),
-                      lua_type(state, -2) == LUA_TSTRING ? lua_tostring(state, -2)
-                                                         : luaL_typename(state, -2));
 }
 
 /// The key of the series that the labels at 2 name; `value` is where the arguments go on. Raises,
@@ -148,26 +147,23 @@ std::string_view check_labels(lua_State* state, const Metric& metric, int& value
     value = labels.empty() && !lua_istable(state, 2) ? 2 : 3;
     if (value == 2) return key;
     if (!lua_istable(state, 2))
-        luaL_error(state, "metric '%s': its labels expected first, as in {%s = …}",
+        luaL_error(state, "metric '%s': its labels are expected first, as in {%s = \"x\"}",
                    metric.shape().name.c_str(), labels.front().c_str());
+    refuse_unknown_labels(state, metric);
     for (const std::string& label : labels) {
         push_string(state, label);
         lua_rawget(state, 2);
+        if (lua_isnil(state, -1))
+            luaL_error(state, "metric '%s': its label '%s' is missing", metric.shape().name.c_str(),
+                       label.c_str());
         if (lua_type(state, -1) == LUA_TBOOLEAN)
             lua_pushstring(state, lua_toboolean(state, -1) ? "true" : "false");
         if (!lua_isstring(state, -1))
             luaL_error(state, "metric '%s': label '%s' must be a text, a number or a boolean, got %s",
                        metric.shape().name.c_str(), label.c_str(), luaL_typename(state, -1));
         Metric::append_label(key, check_text(state, -1));
-        lua_settop(state, std::max(3, value));
+        lua_settop(state, 3);
     }
-    std::size_t given = 0;
-    lua_pushnil(state);
-    while (lua_next(state, 2)) {
-        ++given;
-        lua_pop(state, 1);
-    }
-    if (given != labels.size()) raise_unknown_label(state, metric, 2);
     return key;
 }
 

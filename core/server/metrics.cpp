@@ -78,10 +78,11 @@ void write_connections(MetricWriter& out, const StatsSources& sources) {
         .add(engine_sum(&EngineStats::packets_in));
     out.counter("moonwire_sent_packets_total", "Engine.IO packets sent.")
         .add(engine_sum(&EngineStats::packets_out));
-    out.gauge("moonwire_send_queue_bytes", "Bytes that wait for their client to take them.",
-              {"transport"})
-        .add(engine_sum(&EngineStats::polling_queued_bytes), {"polling"})
-        .add(transport_sum(&TransportStats::queued_bytes), {"websocket"});
+    out.gauge("moonwire_send_queue_bytes", "Bytes that wait for their client to take them: "
+              "of connections, WebSockets' before all, and of sessions until their next poll.",
+              {"queue"})
+        .add(transport_sum(&TransportStats::queued_bytes), {"connections"})
+        .add(engine_sum(&EngineStats::polling_queued_bytes), {"polls"});
     out.counter("moonwire_volatile_dropped_total", "Volatile events dropped: their client was busy.")
         .add(engine_sum(&EngineStats::volatile_dropped));
     out.counter("moonwire_incidents_total",
@@ -146,9 +147,14 @@ void write_events(MetricWriter& out, const StatsSources& sources) {
     const auto all = sources.scripts.events();
     const auto each = [&](const auto& add) {
         for (const auto& [nsp, events] : all)
-            for (const script::EventReport& event : events)
-                // One that never came has no series.
-                if (event.received > 0) add(event, {nsp, event.event});
+            for (const script::EventReport& event : events) add(event, {nsp, event.event});
+    };
+    // Counters begin at 0, for a rate can't be told from the first value; the buckets of what never
+    // came would only cost.
+    const auto each_that_came = [&](const auto& add) {
+        each([&](const script::EventReport& event, std::vector<std::string> values) {
+            if (event.received > 0) add(event, std::move(values));
+        });
     };
     using Labels = std::vector<std::string>;
     const Labels labels{"namespace", "event"};
@@ -159,11 +165,11 @@ void write_events(MetricWriter& out, const StatsSources& sources) {
     each([&](const auto& event, Labels values) { out.add(event.failed, std::move(values)); });
     out.histogram("moonwire_handler_seconds",
                   "What a handler took of its reactor, without its waits.", labels);
-    each([&](const auto& event, Labels values) { out.add(event.ran, std::move(values)); });
+    each_that_came([&](const auto& event, Labels values) { out.add(event.ran, std::move(values)); });
     out.histogram("moonwire_acknowledgement_seconds",
                   "From a handler's start to its end and acknowledgement, its waits included.",
                   labels);
-    each([&](const auto& event, Labels values) { out.add(event.answered, std::move(values)); });
+    each_that_came([&](const auto& event, Labels values) { out.add(event.answered, std::move(values)); });
 }
 
 void write_scripts(MetricWriter& out, const StatsSources& sources) {
