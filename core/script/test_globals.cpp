@@ -269,8 +269,9 @@ int lua_logs(lua_State* state) {
 int lua_metric(lua_State* state) {
     TestBench& bench = bench_of(state);
     bench.check_may_wait(state, "metric");
+    lua_settop(state, 2);
     const std::string name(check_text(state, 1));
-    const auto wanted = check_pairs(state, 2, "metric");
+    const auto wanted = check_pairs(state, 2, "labels");
     const plugin::Metrics all = bench.world(state).host().metrics();
     const auto family = std::find_if(all.begin(), all.end(),
                                      [&](const auto& each) { return each.name == name; });

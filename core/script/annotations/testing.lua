@@ -180,7 +180,7 @@ function expect_error_log(pattern) end
 ---What the scripts' series of this metric with these labels come to together: a number, of a
 ---histogram its count and sum; nil if there are none.
 ---@param name string
----@param labels? moonwire.Labels
+---@param labels? table<string, string>
 ---@return number|nil value
 ---@return number|nil sum
 function metric(name, labels) end
