@@ -77,7 +77,7 @@ MetricShape read_shape(lua_State* state, MetricKind kind) {
 /// in a scratch state has it to itself.
 Result<std::shared_ptr<Metric>> declare(Generation& generation, MetricShape shape) {
     if (auto problem = shape.problem()) return Error{*std::move(problem)};
-    const auto known = generation.metrics.find(shape.name);
+    const auto known = generation.metrics.find(shape.family());
     if (known != generation.metrics.end()) {
         const auto& metric = known->second->metric;
         if (auto conflict = metric->shape().conflict(shape)) return Error{*std::move(conflict)};
@@ -87,10 +87,10 @@ Result<std::shared_ptr<Metric>> declare(Generation& generation, MetricShape shap
     const NamespaceVm* owner = generation.runtime().owner;
     MetricRegistry scratch{FigureLimits{}};
     MetricRegistry& registry = owner ? owner->directory().metrics() : scratch;
-    const std::string name = shape.name;
+    const std::string family = shape.family();
     auto lease = registry.declare(generation.nsp(), std::move(shape));
     if (!lease) return lease.error();
-    return generation.metrics.emplace(name, *lease).first->second->metric;
+    return generation.metrics.emplace(family, *lease).first->second->metric;
 }
 
 /// metrics.counter(name, help, labels)

@@ -119,7 +119,7 @@ public:
     std::vector<Route> routes;
     std::optional<AuthDemand> auth;
     std::size_t relay_rates = 0;  // relays with a rate
-    std::map<std::string, std::shared_ptr<MetricLease>> metrics;  // by name
+    std::map<std::string, std::shared_ptr<MetricLease>> metrics;  // by their family()
     std::vector<Spawn> spawns;
 
     std::set<std::string, std::less<>> told;  // what was logged, and need not be again

@@ -85,6 +85,10 @@ std::optional<std::string> MetricShape::problem() const {
     return std::nullopt;
 }
 
+std::string MetricShape::family() const {
+    return name.substr(0, name.size() - (name.ends_with(kTotal) ? kTotal.size() : 0));
+}
+
 std::optional<std::string> MetricShape::conflict(const MetricShape& other) const {
     if (kind != other.kind) return "is " + kind_of(*this) + ", not " + kind_of(other);
     if (labels != other.labels)

@@ -24,6 +24,8 @@ struct MetricShape {
 
     /// Names that Prometheus would refuse, or that are the broker's own; nothing if all is well.
     std::optional<std::string> problem() const;
+    /// What tells it from others: its name without a counter's `_total`, as OpenMetrics has it.
+    std::string family() const;
     /// What differs from this in what belongs together: "is a counter with the labels {a}"; nothing
     /// if they agree. The help may differ.
     std::optional<std::string> conflict(const MetricShape& other) const;

@@ -8,7 +8,7 @@ namespace moonwire::script {
 Result<std::shared_ptr<MetricLease>> MetricRegistry::declare(const std::string& nsp,
                                                              MetricShape shape) {
     std::lock_guard lock(mutex_);
-    Owners& owners = metrics_[shape.name];
+    Owners& owners = metrics_[shape.family()];
     std::shared_ptr<MetricLease> own;
     for (const auto& [name, weak] : owners) {
         const auto lease = weak.lock();
@@ -30,14 +30,14 @@ Result<std::shared_ptr<MetricLease>> MetricRegistry::declare(const std::string& 
 plugin::Metrics MetricRegistry::collect() const {
     plugin::Metrics all;
     std::lock_guard lock(mutex_);
-    for (const auto& [name, owners] : metrics_) {
+    for (const auto& [unused, owners] : metrics_) {
         std::optional<plugin::MetricFamily> family;
         for (const auto& [nsp, weak] : owners) {
             const auto lease = weak.lock();
             if (!lease) continue;
             const MetricShape& shape = lease->metric->shape();
             if (!family) {
-                family = {name, shape.help, shape.kind, {"namespace"}, shape.bounds, {}};
+                family = {shape.name, shape.help, shape.kind, {"namespace"}, shape.bounds, {}};
                 family->labels.insert(family->labels.end(), shape.labels.begin(),
                                       shape.labels.end());
             }

@@ -33,7 +33,7 @@ private:
 
     const FigureLimits limits_;
     mutable std::mutex mutex_;
-    std::map<std::string, Owners> metrics_;  // by name
+    std::map<std::string, Owners> metrics_;  // by family
 };
 
 }  // namespace moonwire::script

@@ -194,7 +194,7 @@ void write_scripts(MetricWriter& out, const StatsSources& sources) {
     each([](const ScriptStats& stats) { return stats.memory_bytes; });
     out.gauge("moonwire_coroutines", "Handlers, timers and tasks at work or waiting.", labels);
     each([](const ScriptStats& stats) { return stats.coroutines; });
-    out.counter("moonwire_coroutines_total", "Handlers, timers and tasks started.", labels);
+    out.counter("moonwire_started_coroutines_total", "Handlers, timers and tasks started.", labels);
     each([](const ScriptStats& stats) { return stats.handlers_run; });
     out.counter("moonwire_script_seconds_total", "Time that the scripts took of their reactor.",
                 labels);
@@ -230,12 +230,16 @@ void write_store(MetricWriter& out, const StatsSources& sources) {
         .add(store.write_time, {"write"});
 }
 
-/// Takes over what has a name that is not there yet.
+/// Takes over what has a name that is not there yet. OpenMetrics does not count `_total`.
 void append(plugin::Metrics& all, plugin::Metrics more) {
+    const auto name_of = [](const plugin::MetricFamily& family) {
+        return family.name.substr(0, family.name.size() - (family.name.ends_with("_total") ? 6 : 0));
+    };
     std::set<std::string> names;
-    for (const plugin::MetricFamily& each : all) names.insert(each.name);
-    std::erase_if(more,
-                  [&](const plugin::MetricFamily& each) { return !names.insert(each.name).second; });
+    for (const plugin::MetricFamily& each : all) names.insert(name_of(each));
+    std::erase_if(more, [&](const plugin::MetricFamily& each) {
+        return !names.insert(name_of(each)).second;
+    });
     all.insert(all.end(), std::make_move_iterator(more.begin()),
                std::make_move_iterator(more.end()));
 }

@@ -191,6 +191,9 @@ TEST_CASE("a wrong declaration is an error at load") {
           "metric 'a': a counter's name ends in _total");
     CHECK(test.declared("metrics.gauge('a', 'A.') metrics.histogram('a', 'A.')") ==
           "metric 'a': is a gauge, not a histogram");
+    // To OpenMetrics they would be one.
+    CHECK(test.declared("metrics.gauge('a', 'A.') metrics.counter('a_total', 'A.')") ==
+          "metric 'a_total': is a gauge, not a counter");
     CHECK(test.declared("metrics.gauge('a', 'A.'):set(1)") == "set can't be used while a file loads");
     CHECK(test.declared("for i = 1, 1001 do metrics.gauge('a' .. i, 'A.') end") ==
           "metric 'a1001': there are too many metrics");
