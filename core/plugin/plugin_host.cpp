@@ -68,6 +68,11 @@ void PluginHost::provide(std::shared_ptr<Authenticator> authenticator) {
     provisions_.add(plugin_, std::move(authenticator));
 }
 
+void PluginHost::provide(MetricsSource source) {
+    check_configuring();
+    provisions_.add(plugin_, std::move(source));
+}
+
 void PluginHost::request(OutgoingHttp request, std::function<void(HttpAnswer)> done) {
     if (surroundings_.request) surroundings_.request(std::move(request), std::move(done));
     else done({"not available here", {}});
@@ -78,6 +83,10 @@ std::shared_ptr<Client> PluginHost::connect(ClientOptions options, ClientListene
     auto client = surroundings_.connect(std::move(options), std::move(listener));
     if (!client) throw std::invalid_argument(client.error().message);
     return *std::move(client);
+}
+
+Metrics PluginHost::metrics() {
+    return surroundings_.metrics ? surroundings_.metrics() : Metrics();
 }
 
 std::string PluginHost::stats() { return surroundings_.stats ? surroundings_.stats() : "{}"; }

@@ -11,6 +11,7 @@
 #include "core/base/result.hpp"
 #include "core/plugin/api/client.hpp"
 #include "core/plugin/api/http.hpp"
+#include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/setting_node.hpp"
 #include "core/plugin/api/values.hpp"
 #include "core/plugin/provisions.hpp"
@@ -41,6 +42,7 @@ struct Surroundings {
     std::function<void(OutgoingHttp, std::function<void(HttpAnswer)>)> request;
     std::function<Result<std::shared_ptr<Client>>(ClientOptions, ClientListener)> connect;
     std::function<std::string()> stats;
+    std::function<Metrics()> metrics;
     /// A namespace's or a family's `on_server`; the payload is `["event",…]`. False: no such
     /// scripts.
     std::function<bool(const std::string& nsp, const std::string& event, socketio::OwnedPayload)>

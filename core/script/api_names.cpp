@@ -63,6 +63,9 @@ void read_environment(lua_State* state, ApiNames& names) {
         {kGeoIndexType, kGeoIndexMetatableKey},
         {kRawType, kRawMetatableKey},
         {kStoreType, kStoreMetatableKey},
+        {kCounterType, kCounterMetatableKey},
+        {kGaugeType, kGaugeMetatableKey},
+        {kHistogramType, kHistogramMetatableKey},
     };
     for (const auto& [type, key] : objects)
         names.members[std::string(type)] = members_of(state, key);

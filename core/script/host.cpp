@@ -95,7 +95,8 @@ struct Host::Impl final : Directory {
           reactors(std::move(reactors)),
           watchdog(this->options.limits.watchdog ? this->options.limits.watchdog
                                                  : std::make_shared<Watchdog>()),
-          apps(this->options.apps) {}
+          apps(this->options.apps),
+          registry(this->options.figures) {}
 
     VmLimits limits_of(const std::string& name) {
         const auto own = options.namespaces.find(name);
@@ -111,6 +112,7 @@ struct Host::Impl final : Directory {
 
     HttpClient* http() const noexcept override { return options.http; }
     const StoreOptions& store() const noexcept override { return options.store; }
+    MetricRegistry& metrics() noexcept override { return registry; }
     std::shared_ptr<NamespaceVm> find(std::string_view nsp) const override {
         std::lock_guard lock(mutex);
         const auto found = vms.find(nsp);
@@ -200,6 +202,7 @@ struct Host::Impl final : Directory {
     std::vector<App> apps;  // under it
     std::vector<std::weak_ptr<NamespaceVm>> leaving;  // under it: removed, and still in their grace
     const std::shared_ptr<Catalogue> catalogue = std::make_shared<Catalogue>();
+    MetricRegistry registry;
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<NamespaceVm>, std::less<>> vms;
     RouteTable route_table;
@@ -358,6 +361,17 @@ std::vector<ScriptStats> Host::stats() const {
     }
     return all;
 }
+
+std::vector<std::pair<std::string, std::vector<EventReport>>> Host::events() const {
+    std::lock_guard lock(impl_->mutex);
+    std::vector<std::pair<std::string, std::vector<EventReport>>> all;
+    for (const auto& [name, vm] : impl_->vms) all.emplace_back(name, vm->events());
+    return all;
+}
+
+plugin::Metrics Host::metrics() const { return impl_->registry.collect(); }
+
+std::uint64_t Host::load_failures() const { return impl_->catalogue->failures(); }
 
 std::shared_ptr<NamespaceVm> Host::find(std::string_view nsp) const { return impl_->find(nsp); }
 

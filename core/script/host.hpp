@@ -17,7 +17,10 @@
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
 #include "core/plugin/api/http.hpp"
+#include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/values.hpp"
+#include "core/script/event_table.hpp"
+#include "core/script/figure_limits.hpp"
 #include "core/script/http_client.hpp"
 #include "core/script/store_options.hpp"
 #include "core/script/vm_limits.hpp"
@@ -52,6 +55,7 @@ struct HostOptions {
     std::shared_ptr<const FoundScripts> sources;
     HttpClient* http = nullptr;  // outlives the host; null: http.request says that there is none
     StoreOptions store;
+    FigureLimits figures;
     VmLimits limits;  // of namespaces without settings of their own; the watchdog for all, or null
     std::map<std::string, NamespaceOptions, std::less<>> namespaces;  // by name or family
 };
@@ -140,6 +144,12 @@ public:
              socketio::OwnedPayload payload, plugin::Reply reply);
 
     std::vector<ScriptStats> stats() const;
+    /// What became of the events of each namespace or family.
+    std::vector<std::pair<std::string, std::vector<EventReport>>> events() const;
+    /// What the scripts count themselves, by `metrics`.
+    plugin::Metrics metrics() const;
+    /// Versions of scripts that could not take over, so far.
+    std::uint64_t load_failures() const;
 
     /// The scripts of a namespace or of a family's pattern; null if there are none. Any thread.
     std::shared_ptr<NamespaceVm> find(std::string_view nsp) const;

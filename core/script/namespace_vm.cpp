@@ -51,7 +51,8 @@ NamespaceVm::NamespaceVm(std::string name, Reactor& home, socketio::Server& serv
       home_(home),
       server_(server),
       directory_(directory),
-      limits_(limits) {}
+      limits_(limits),
+      events_(directory.metrics().limits().events) {}
 
 NamespaceVm::~NamespaceVm() { shut(); }
 
@@ -88,6 +89,7 @@ std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
     Loaded loaded = load_generation(*runtime_, 1, sources);
     if (loaded.error) return std::move(loaded.error);
     generation_ = std::move(loaded.generation);
+    count_events_of(*generation_);
     generation_number_.add();
     stats_.memory_bytes.add(runtime_->memory_bytes());
     return std::nullopt;
@@ -103,6 +105,13 @@ void NamespaceVm::open_store() {
     runtime.store->on_scheduled = [schedules](const std::string& key) {
         if (const auto alive = schedules.lock()) alive->note(key);
     };
+}
+
+void NamespaceVm::count_events_of(Generation& generation) {
+    // By name, so that it does not depend on chance which of too many are among the others.
+    std::map<std::string_view, EventHandler*> handlers;
+    for (auto& [name, handler] : generation.events) handlers[name] = &handler;
+    for (const auto& [name, handler] : handlers) handler->figures = &events_.of(name);
 }
 
 void NamespaceVm::go_live() {
@@ -125,6 +134,7 @@ std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
     }
     generation_->retire();
     generation_ = std::move(loaded.generation);
+    count_events_of(*generation_);
     generation_number_.add();
     directory_.publish(*this, generation_->routes, hooks());
     go_live();

@@ -7,7 +7,7 @@
 
 #include "core/base/incidents.hpp"
 #include "core/base/log.hpp"
-#include "core/server/stats.hpp"
+#include "core/server/metrics.hpp"
 #include "core/server/store.hpp"
 
 namespace moonwire::server {
@@ -33,6 +33,7 @@ script::HostOptions host_options(const Settings& settings, std::vector<script::A
     options.http = &http;
     options.store = settings.store;
     options.store.store = &store;
+    options.figures = settings.figures;
     unsigned next = transport.reactor_count();
     for (const auto& [name, own] : settings.namespaces)
         options.namespaces[name] = {own.limits(settings.script_limits),
@@ -65,13 +66,14 @@ Broker::Broker(Configuration configuration)
       find_apps_(std::move(configuration.find_apps)),
       transport_(settings_.transport, thread_count(settings_.threads), dedicated_count(settings_)),
       reactors_(reactors_of(transport_, transport_.reactor_count())),
+      lag_(reactors_),
       sockets_(settings_.socketio, reactors_),
       guard_(scripts_),
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
       http_(settings_.http, reactors_),
       clients_(settings_.http),
       store_(make_store(settings_, dir_)),
-      scripts_(host_options(settings_, configuration.apps, http_, *store_, transport_), sockets_,
+      scripts_(host_options(settings_, configuration.apps, http_, store_, transport_), sockets_,
                reactors_of(transport_, thread_count(settings_.threads))),
       audit_(settings_.audit),
       teller_(scripts_),
@@ -100,7 +102,7 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport,
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
     if (auto opened = http_.open(); !opened) return opened.error();
     for (const std::string& warning : plugins_->warnings()) log::warn(warning);
-    if (std::string problem = store_->start(); !problem.empty()) return Error{std::move(problem)};
+    if (std::string problem = store_.start(); !problem.empty()) return Error{std::move(problem)};
     if (auto opened = audit_.open(); !opened) return opened.error();
     if (audit_.enabled()) incidents().listen(audit_);
     incidents().listen(teller_);
@@ -116,6 +118,7 @@ Result<std::vector<transport::ListeningAddress>> Broker::start() {
                       {{"alias", name}, {"target", target}});
     }
     transport_.start();
+    lag_.start();
     auto addresses = transport_.listen(router_);
     ready_ = addresses.has_value();
     if (addresses) addresses_ = *addresses;
@@ -212,7 +215,7 @@ void Broker::stop() {
     watch_.reset();
     scripts_.stop();
     http_.stop();
-    store_->close();  // what it was given is kept; the answers find nobody
+    store_.close();  // what it was given is kept; the answers find nobody
     transport_.stop();
     plugins_->stop();
     clients_.stop();
@@ -225,14 +228,14 @@ std::optional<transport::HttpResponse> Broker::page(std::string_view path) const
                       : response(503, "text/plain; charset=UTF-8", "not ready\n");
     }
     if (path == "/stats") {
-        return response(200, "application/json", stats());
+        return response(200, "application/json", stats_json(figures()));
     }
     return std::nullopt;
 }
 
-std::string Broker::stats() const {
-    return stats_json(
-        {transport_, engine_, sockets_, scripts_, audit_, *plugins_, Clock::now() - started_});
+StatsSources Broker::figures() const {
+    return {transport_, engine_,   sockets_, scripts_, audit_,
+            *plugins_,  store_,    lag_,     Clock::now() - started_};
 }
 
 plugin::Surroundings Broker::surroundings() {
@@ -250,7 +253,8 @@ plugin::Surroundings Broker::surroundings() {
     around.connect = [this](plugin::ClientOptions options, plugin::ClientListener listener) {
         return clients_.connect(std::move(options), std::move(listener));
     };
-    around.stats = [this] { return stats(); };
+    around.stats = [this] { return stats_json(figures()); };
+    around.metrics = [this] { return collect_metrics(figures()); };
     around.request = [this](plugin::OutgoingHttp request,
                             std::function<void(plugin::HttpAnswer)> done) {
         Reactor& reactor = *reactors_.front();

@@ -12,15 +12,17 @@
 #include <vector>
 
 #include "core/engineio/engine.hpp"
-#include "core/plugin/api/store.hpp"
+#include "core/plugin/measured_store.hpp"
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
 #include "core/server/audit_log.hpp"
 #include "core/server/client_sockets.hpp"
 #include "core/server/http_client.hpp"
+#include "core/server/reactor_lag.hpp"
 #include "core/server/router.hpp"
 #include "core/server/script_guard.hpp"
 #include "core/server/script_watch.hpp"
+#include "core/server/stats.hpp"
 #include "core/server/suspicion_teller.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/server.hpp"
@@ -68,7 +70,7 @@ public:
 
 private:
     std::optional<transport::HttpResponse> page(std::string_view path) const;
-    std::string stats() const;
+    StatsSources figures() const;
     plugin::Surroundings surroundings();
     static std::vector<Reactor*> reactors_of(transport::TransportServer& transport, unsigned count);
     Result<void> look_for_apps();
@@ -81,12 +83,13 @@ private:
     const std::function<Result<std::vector<script::App>>()> find_apps_;
     transport::TransportServer transport_;
     const std::vector<Reactor*> reactors_;
+    ReactorLag lag_;
     socketio::Server sockets_;
     ScriptGuard guard_;
     engineio::Engine engine_;
     HttpClient http_;
     ClientSockets clients_;
-    const std::unique_ptr<plugin::Store> store_;
+    plugin::MeasuredStore store_;
     script::Host scripts_;
     AuditLog audit_;
     SuspicionTeller teller_;

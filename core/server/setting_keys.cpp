@@ -432,6 +432,8 @@ const SettingKey kKeys[] = {
              s.store_file.limits.waiting = s.store.waiting = static_cast<std::size_t>(n);
          });
      }},
+    MOONWIRE_NUMBER("metrics.max_series", figures.series, 1, 100'000),
+    MOONWIRE_NUMBER("metrics.max_events", figures.events, 0, 10'000),
     {"plugins.load",
      [](S& s, const V& v) -> R {
          return with(to_list(v), [&](auto list) { s.plugins.load = std::move(list); });

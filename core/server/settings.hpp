@@ -15,6 +15,7 @@
 #include "core/base/result.hpp"
 #include "core/engineio/options.hpp"
 #include "core/plugin/stores.hpp"
+#include "core/script/figure_limits.hpp"
 #include "core/script/store_options.hpp"
 #include "core/plugin/plugins.hpp"
 #include "core/script/vm_limits.hpp"
@@ -63,6 +64,7 @@ struct Settings {
     std::string store_kind = "sqlite";  // or memory
     plugin::StoreSettings store_file;   // its path is empty: the default place
     script::StoreOptions store;         // what bounds the scripts' use of it
+    script::FigureLimits figures;       // what bounds each namespace's
     plugin::PluginSettings plugins;
     bool watch = true;               // the scripts' folders
     bool demo = false;               // the apps' demo.lua is loaded

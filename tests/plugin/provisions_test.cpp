@@ -48,6 +48,26 @@ TEST_CASE("nothing can be provided twice") {
                       "plugin a is the authenticator already");
 }
 
+TEST_CASE("a plugin's figures are named after it, and its exceptions stay with it") {
+    Provisions all;
+    all.add("my-one", [](Metrics& metrics) {
+        metrics.push_back({"my_one_a_total", "A.", MetricKind::counter, {}, {}, {{{}, 3, {}}}});
+        metrics.push_back({"moonwire_a_total", "Not its own.", MetricKind::counter, {}, {}, {}});
+    });
+    all.add("broken", [](Metrics& metrics) {
+        metrics.push_back({"broken_a", "A.", MetricKind::gauge, {}, {}, {}});
+        throw std::runtime_error("no");
+    });
+    all.add("last", [](Metrics& metrics) {
+        metrics.push_back({"last_a", "A.", MetricKind::gauge, {}, {}, {}});
+    });
+    const Metrics metrics = all.metrics();
+    REQUIRE(metrics.size() == 2);
+    CHECK(metrics[0].name == "my_one_a_total");
+    CHECK(metrics[0].samples.front().value == 3);
+    CHECK(metrics[1].name == "last_a");
+}
+
 TEST_CASE("what a plugin throws ends in an answer") {
     Provisions all;
     all.add("a", route("/x"));

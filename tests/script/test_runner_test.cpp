@@ -611,5 +611,31 @@ TEST_CASE("JUnit's XML has every test, and is well formed whatever they say") {
     CHECK(has(R"(<error message="app/c_test.lua:7">app/c_test.lua:7: broken</error>)"));
 }
 
+TEST_CASE("a test reads what the scripts count") {
+    TestApp app(R"lua(
+local ns = namespace "/shop"
+local sold = metrics.counter("sold_total", "Sold.", { "item", "paid" })
+local took = metrics.histogram("took_seconds", "Took.")
+ns:on("buy", function(socket, item) sold:inc({ item = item, paid = true }) took:observe(0.5) end)
+)lua",
+                R"lua(
+it("counts", function()
+  local a = connect("/shop")
+  expect(metric("sold_total")).to_be_nil()
+  a:call("buy", "cup") a:call("buy", "cup") a:call("buy", "plate")
+  expect(metric("sold_total", { item = "cup" })).to_equal(2)
+  expect(metric("sold_total", { item = "cup", paid = "true", namespace = "/shop" })).to_equal(2)
+  expect(metric("sold_total")).to_equal(3)
+  expect(metric("sold_total", { item = "moon" })).to_be_nil()
+  local count, sum = metric("took_seconds")
+  expect(count).to_equal(3)
+  expect(sum).to_equal(1.5)
+  expect(function() metric("nothing") end).to_error("no script has a metric 'nothing'")
+end)
+it("begins anew", function() expect(metric("sold_total")).to_be_nil() end)
+)lua");
+    app.all_pass(2);
+}
+
 }  // namespace
 }  // namespace moonwire::script

@@ -179,3 +179,11 @@ function logs() end
 ---An error that matches is right.
 ---@param pattern string
 function expect_error_log(pattern) end
+
+---What the scripts' series of this metric with these labels come to together: a number, of a
+---histogram its count and sum; nil if there are none.
+---@param name string
+---@param labels? table<string, string>
+---@return number|nil value
+---@return number|nil sum
+function metric(name, labels) end
