@@ -18,7 +18,7 @@ public:
     Backoff(Duration first, Duration limit) : first_(first), limit_(std::max(first, limit)) {}
 
     Duration next() {
-        const Duration whole = std::min(limit_, first_ * (1LL << std::min(tries_, 20)));
+        const Duration whole = std::min<Duration>(limit_, first_ * (1LL << std::min(tries_, 20)));
         ++tries_;
         const double share = std::uniform_real_distribution<>(0.75, 1)(random_);
         return std::chrono::duration_cast<Duration>(whole * share);

@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "plugins/amqp/script_values.hpp"
+
 namespace moonwire::amqp {
 
 using namespace std::chrono_literals;
@@ -37,7 +39,9 @@ Connection::Connection(ConnectionOptions options, LinkOptions link, std::size_t 
               home_.log(level, message,
                         {{"connection", options_.name}, {"queue", queue}, {"reason", reason}});
           },
-          outbox_, figures_, max_message_bytes},
+          outbox_,
+          figures_,
+          max_message_bytes},
       backoff_(options_.reconnection_delay, options_.reconnection_delay_max) {
     shown_.url = options_.address.shown();
 }
@@ -70,37 +74,34 @@ void Connection::consume(std::vector<ConsumerOptions> consumers) {
 
 void Connection::publish(Publication publication, Done done) {
     const std::size_t bytes = publication.message.body.size() + publication.message.headers.size();
+    const auto item = std::make_shared<Outbox::Item>();
+    item->message = std::move(publication.message);
+    item->done = [this, bytes, done](const std::string& why) {
+        ++(why.empty() ? figures_.sent : figures_.failed);
+        {
+            std::lock_guard lock(mutex_);
+            --buffered_;
+            buffered_bytes_ -= bytes;
+        }
+        done(why);
+    };
+    if (publication.timeout > 0ms) item->deadline = steady_clock::now() + publication.timeout;
     const char* refused = nullptr;
     {
         std::lock_guard lock(mutex_);
         if (closed_) {
             refused = "closed";
-        } else if (buffered_ >= options_.buffer || buffered_bytes_ + bytes > options_.buffer_bytes) {
+        } else if (buffered_ >= options_.buffer ||
+                   buffered_bytes_ + bytes > options_.buffer_bytes) {
             refused = "buffer full";
             ++dropped_;
         } else {
             ++buffered_;
             buffered_bytes_ += bytes;
+            tasks_.push_back([this, item] { outbox_.add(std::move(*item)); });
         }
     }
     if (refused) return done(refused);
-    Outbox::Item item{.message = std::move(publication.message),
-                      .done = [this, bytes, done = std::move(done)](const std::string& why) {
-                          ++(why.empty() ? figures_.sent : figures_.failed);
-                          {
-                              std::lock_guard lock(mutex_);
-                              --buffered_;
-                              buffered_bytes_ -= bytes;
-                          }
-                          done(why);
-                      }};
-    if (publication.timeout > 0ms) item.deadline = steady_clock::now() + publication.timeout;
-    // Between the lock and here it may have been closed: then the thread's end answers.
-    const auto shared = std::make_shared<Outbox::Item>(std::move(item));
-    {
-        std::lock_guard lock(mutex_);
-        tasks_.push_back([this, shared] { outbox_.add(std::move(*shared)); });
-    }
     wakeup_.wake();
 }
 
@@ -224,9 +225,7 @@ void Connection::lost(const std::string& why, bool refused) {
     outbox_.disconnected();
     // The same again and again is told once.
     home_.log(news ? LogLevel::warn : LogLevel::debug, refused ? "refused" : "disconnected",
-              {{"connection", options_.name},
-               {"url", options_.address.shown()},
-               {"reason", why}});
+              {{"connection", options_.name}, {"url", options_.address.shown()}, {"reason", why}});
     set_state(refused ? "refused" : "disconnected", why);
 }
 
@@ -322,7 +321,8 @@ void Connection::take(const ConsumerGone& gone) {
 
 void Connection::take(const Blocked& blocked) {
     blocked_ = blocked.blocked;
-    home_.log(LogLevel::warn, blocked_ ? "the server takes no messages" : "the server takes messages",
+    home_.log(LogLevel::warn,
+              blocked_ ? "the server takes no messages" : "the server takes messages",
               {{"connection", options_.name}, {"reason", blocked.why}});
     set_state(blocked_ ? "blocked" : "connected", blocked.why);
 }

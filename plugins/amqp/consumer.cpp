@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "plugins/amqp/delivery_values.hpp"
 #include "plugins/amqp/retry.hpp"
+#include "plugins/amqp/script_values.hpp"
 
 namespace moonwire::amqp {
 
@@ -91,7 +91,7 @@ void Consumer::deliver(Link& link, Delivery delivery) {
     restore_origin(*message);
     if (message->body.size() > home_.max_message_bytes)
         return failed(delivery.tag, *message, "the message is too large", true);
-    home_.ask(options_.queue, delivery_values(*message, delivery.redelivered),
+    home_.ask(options_, delivery_values(*message, delivery.redelivered),
               [self = shared_from_this(), post = home_.post, epoch = epoch_, tag = delivery.tag,
                message](Answer answer) {
                   post([self, epoch, tag, message, answer = std::move(answer)] {
@@ -135,9 +135,9 @@ void Consumer::failed(std::uint64_t tag, const Message& message, const std::stri
              [self = shared_from_this(), epoch = epoch_, tag, retry](const std::string& why) {
                  if (epoch != self->epoch_ || !self->link_) return;
                  if (!why.empty())
-                     return self->start_over(self->link_, (retry ? "can't be tried again: "
-                                                                 : "no dead letters: ") +
-                                                              why);
+                     return self->start_over(
+                         self->link_,
+                         (retry ? "can't be tried again: " : "no dead letters: ") + why);
                  --self->in_hand_;
                  Figures& figures = self->home_.figures;
                  ++(retry ? figures.retried : figures.dead_lettered);
@@ -171,18 +171,17 @@ void Consumer::link_lost() {
     next_ = {};
 }
 
-void Consumer::end(Link* link) {
-    if (std::exchange(ending_, true) || !link || !channel_) return;
+bool Consumer::finish(Link* link) {
+    if (!ending_) return false;
+    if (!link || !channel_) return true;
     try {
-        link->cancel(channel_);
+        if (!std::exchange(cancelled_, true)) link->cancel(channel_);
     } catch (const ChannelClosed& closed) {
         channel_gone(closed.what());
+        return true;
     }
-}
-
-bool Consumer::finish(Link* link) {
-    if (!ending_ || in_hand_ > 0) return false;
-    if (link && channel_) link->close(std::exchange(channel_, 0));
+    if (in_hand_ > 0) return false;
+    link->close(std::exchange(channel_, 0));
     return true;
 }
 

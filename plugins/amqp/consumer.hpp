@@ -19,7 +19,7 @@ namespace moonwire::amqp {
 /// otherwise.
 struct ConsumerHome {
     /// Asks the script; the reply comes on any thread.
-    std::function<void(const std::string& queue, plugin::Values, plugin::Reply)> ask;
+    std::function<void(const ConsumerOptions&, plugin::Values, plugin::Reply)> ask;
     /// Runs something on the worker's thread. Any thread; drops it when the worker has ended.
     std::function<void(std::function<void()>)> post;
     std::function<void(plugin::LogLevel, const std::string& message, const std::string& queue,
@@ -58,9 +58,11 @@ public:
     void consumer_gone(Link& link);
     void link_lost();
 
-    /// Takes no more; what is in hand is still settled.
-    void end(Link* link);
-    /// Ends the channel once nothing is in hand any more; true when it has ended.
+    /// It is to take no more; what is in hand is still settled.
+    void set_ending() noexcept { ending_ = true; }
+    bool is_ending() const noexcept { return ending_; }
+    /// If it is ending: takes no more from now on; true when nothing is in hand any more, and it is
+    /// through. Null: there is no link.
     bool finish(Link* link);
 
 private:
@@ -80,7 +82,7 @@ private:
     std::uint64_t epoch_ = 0;
     std::string queue_;  // its real name
     std::size_t in_hand_ = 0;
-    bool ending_ = false;
+    bool ending_ = false, cancelled_ = false;
     std::string error_;
     Backoff backoff_{std::chrono::seconds(1), std::chrono::seconds(30)};
     Time opened_{}, next_{};

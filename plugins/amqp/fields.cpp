@@ -4,6 +4,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <cmath>
 #include <stdexcept>
 
 #include "plugins/amqp/field_table.hpp"
@@ -14,10 +15,7 @@ namespace {
 
 constexpr int kMaxDepth = 32;
 
-using Writer = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
-                                 rapidjson::CrtAllocator, rapidjson::kWriteNanAndInfNullFlag>;
-
-std::string_view text_of(const rapidjson::Value& value) {
+std::string_view json_text(const rapidjson::Value& value) {
     return {value.GetString(), value.GetStringLength()};
 }
 
@@ -30,11 +28,11 @@ public:
     amqp_table_t table(const rapidjson::Value& object, const std::string& path, int depth) {
         amqp_table_t table{0, pool_.make<amqp_table_entry_t>(object.MemberCount())};
         for (const auto& member : object.GetObject()) {
-            const std::string name(text_of(member.name));
+            const std::string name(json_text(member.name));
             if (name.size() > kMaxShortBytes)
                 throw std::runtime_error(path + ": a field's name has at most 255 bytes");
             table.entries[table.num_entries++] = {
-                bytes_of(text_of(member.name)),
+                bytes_of(json_text(member.name)),
                 value(member.value, path.empty() ? name : path + "." + name, depth)};
         }
         return table;
@@ -56,7 +54,7 @@ private:
             field.value.f64 = json.GetDouble();
         } else if (json.IsString()) {
             field.kind = AMQP_FIELD_KIND_UTF8;
-            field.value.bytes = bytes_of(text_of(json));
+            field.value.bytes = bytes_of(json_text(json));
         } else if (json.IsArray()) {
             field.kind = AMQP_FIELD_KIND_ARRAY;
             field.value.array = {0, pool_.make<amqp_field_value_t>(json.Size())};
@@ -77,9 +75,8 @@ private:
 
     bool is_placeholder(const rapidjson::Value& object) const {
         const auto mark = object.FindMember("_placeholder"), number = object.FindMember("num");
-        return mark != object.MemberEnd() && mark->value.IsTrue() &&
-               number != object.MemberEnd() && number->value.IsUint() &&
-               number->value.GetUint() < attachments_.size();
+        return mark != object.MemberEnd() && mark->value.IsTrue() && number != object.MemberEnd() &&
+               number->value.IsUint() && number->value.GetUint() < attachments_.size();
     }
 
     FieldPool& pool_;
@@ -94,7 +91,7 @@ public:
     void table(const amqp_table_t& table, int depth) {
         writer_.StartObject();
         for (int i = 0; i < table.num_entries; ++i) {
-            const std::string_view name = amqp::text_of(table.entries[i].key);
+            const std::string_view name = text_of(table.entries[i].key);
             if (!is_utf8(name)) continue;
             writer_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
             value(table.entries[i].value, depth);
@@ -121,11 +118,11 @@ private:
             case AMQP_FIELD_KIND_I64: writer_.Int64(value.i64); break;
             case AMQP_FIELD_KIND_U64:
             case AMQP_FIELD_KIND_TIMESTAMP: writer_.Uint64(value.u64); break;
-            case AMQP_FIELD_KIND_F32: writer_.Double(static_cast<double>(value.f32)); break;
-            case AMQP_FIELD_KIND_F64: writer_.Double(value.f64); break;
-            case AMQP_FIELD_KIND_DECIMAL: writer_.Double(decimal(value.decimal)); break;
-            case AMQP_FIELD_KIND_UTF8: text(amqp::text_of(value.bytes)); break;
-            case AMQP_FIELD_KIND_BYTES: attach(amqp::text_of(value.bytes)); break;
+            case AMQP_FIELD_KIND_F32: number(static_cast<double>(value.f32)); break;
+            case AMQP_FIELD_KIND_F64: number(value.f64); break;
+            case AMQP_FIELD_KIND_DECIMAL: number(decimal(value.decimal)); break;
+            case AMQP_FIELD_KIND_UTF8: text(text_of(value.bytes)); break;
+            case AMQP_FIELD_KIND_BYTES: attach(text_of(value.bytes)); break;
             case AMQP_FIELD_KIND_TABLE: table(value.table, depth + 1); break;
             case AMQP_FIELD_KIND_ARRAY:
                 writer_.StartArray();
@@ -137,6 +134,11 @@ private:
         }
     }
 
+    /// JSON has no infinity, and no NaN.
+    void number(double number) {
+        if (std::isfinite(number)) writer_.Double(number);
+        else writer_.Null();
+    }
     void text(std::string_view text) {
         if (is_utf8(text))
             writer_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
@@ -166,7 +168,7 @@ private:
 
     const std::size_t first_;
     rapidjson::StringBuffer buffer_;
-    Writer writer_{buffer_};
+    rapidjson::Writer<rapidjson::StringBuffer> writer_{buffer_};
     std::vector<std::string> attachments_;
 };
 

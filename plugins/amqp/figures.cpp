@@ -30,7 +30,8 @@ std::string status_json(const Status& status, Status::Time now) {
         writer.Key(name);
         writer.Double(value);
     };
-    const auto up = status.connected_since ? now - *status.connected_since : Status::Time::duration();
+    const auto up =
+        status.connected_since ? now - *status.connected_since : Status::Time::duration();
     const double life = status.first_connected ? seconds(now - *status.first_connected) : 0;
     writer.StartObject();
     text("state", status.state);

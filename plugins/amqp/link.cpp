@@ -228,8 +228,8 @@ Message Link::read_message(Channel channel) {
     message.expiration = get(all, AMQP_BASIC_EXPIRATION_FLAG, all.expiration);
     if (all._flags & AMQP_BASIC_TIMESTAMP_FLAG) message.timestamp = all.timestamp;
     if (all._flags & AMQP_BASIC_PRIORITY_FLAG) message.priority = all.priority;
-    message.persistent = all._flags & AMQP_BASIC_DELIVERY_MODE_FLAG &&
-                         all.delivery_mode == AMQP_DELIVERY_PERSISTENT;
+    message.persistent =
+        all._flags & AMQP_BASIC_DELIVERY_MODE_FLAG && all.delivery_mode == AMQP_DELIVERY_PERSISTENT;
     return message;
 }
 
@@ -239,8 +239,7 @@ void Link::open(Channel channel) {
 }
 
 void Link::close(Channel channel) {
-    const amqp_rpc_reply_t reply =
-        amqp_channel_close(state_.get(), channel, AMQP_REPLY_SUCCESS);
+    const amqp_rpc_reply_t reply = amqp_channel_close(state_.get(), channel, AMQP_REPLY_SUCCESS);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL)
         throw LinkDown("close a channel: " + reason_of(reply));
     amqp_maybe_release_buffers_on_channel(state_.get(), channel);

@@ -66,8 +66,7 @@ struct Blocked {
     bool blocked;
     std::string why;
 };
-using Incoming =
-    std::variant<Delivery, Confirm, Returned, ChannelGone, ConsumerGone, Blocked>;
+using Incoming = std::variant<Delivery, Confirm, Returned, ChannelGone, ConsumerGone, Blocked>;
 
 /// A connection to a server, logged in, over librabbitmq. Calls that ask the server something wait
 /// for its answer. One thread. Every method throws LinkDown when the connection is lost (a peer's

@@ -119,9 +119,10 @@ void read_dead_letter(Options& options, ConsumerOptions& consumer) {
         wrong("dead_letter", "expected a queue's name, or {exchange = …, routing_key = …}");
 }
 
-ConsumerOptions read_consumer(const Value& json) {
+ConsumerOptions consumer_of(const Value& json) {
     Options options(object_of(json, "consume"));
     ConsumerOptions consumer;
+    consumer.id = options.text("id");
     consumer.queue = options.text("queue");
     consumer.prefetch =
         static_cast<std::uint16_t>(options.whole("prefetch", consumer.prefetch, 1, 10'000));
@@ -138,8 +139,7 @@ ConsumerOptions read_consumer(const Value& json) {
                 consumer.bind.push_back(short_text("bind", text_of(each)));
             }
     }
-    if (consumer.exchange.empty() && !consumer.bind.empty())
-        wrong("bind", "needs an exchange");
+    if (consumer.exchange.empty() && !consumer.bind.empty()) wrong("bind", "needs an exchange");
     if (!consumer.exchange.empty() && consumer.bind.empty()) consumer.bind.push_back("");
     consumer.retries = static_cast<int>(options.whole("retries", consumer.retries, 0, 1000));
     consumer.retry_delay = options.seconds("retry_delay", consumer.retry_delay);
@@ -154,10 +154,6 @@ rapidjson::Document parse(const std::string& json) {
     document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
     if (document.HasParseError()) wrong("options", "are no JSON");
     return document;
-}
-
-std::uint8_t delivery_priority(Options& options) {
-    return static_cast<std::uint8_t>(options.whole("priority", 0, 0, 255));
 }
 
 }  // namespace
@@ -188,11 +184,13 @@ ConnectionOptions read_connection(const std::string& json) {
         if (consumers->Size() > kMaxConsumers)
             wrong("consume", "a connection has at most 500 consumers");
         for (const Value& each : consumers->GetArray())
-            connection.consumers.push_back(read_consumer(each));
+            connection.consumers.push_back(consumer_of(each));
     }
     options.finish();
     return connection;
 }
+
+ConsumerOptions read_consumer(const std::string& json) { return consumer_of(parse(json)); }
 
 Publication read_publication(const std::string& json, std::vector<std::string> attachments) {
     const rapidjson::Document document = parse(json);
@@ -206,20 +204,22 @@ Publication read_publication(const std::string& json, std::vector<std::string> a
     Message& message = publication.message;
     message.exchange = text(1, "exchange");
     message.routing_key = text(2, "routing_key");
-    static const Value none(rapidjson::kObjectType);
-    Options options(document.Size() > 4 && !document[4].IsNull() ? object_of(document[4], "options")
-                                                                 : none);
+    const Value none(rapidjson::kObjectType);
+    const auto table = [&](rapidjson::SizeType at) -> const Value& {
+        return document.Size() > at ? object_of(document[at], "options") : none;
+    };
+    Options options(table(4)), fallback(table(5));
     message.headers = options.fields("headers", attachments);
-    message.content_type = options.text("content_type");
+    message.content_type = options.text("content_type", fallback.text("content_type"));
     message.content_encoding = options.text("content_encoding");
-    message.message_id = options.text("message_id");
+    message.message_id = options.text("message_id", fallback.text("message_id"));
     message.correlation_id = options.text("correlation_id");
     message.reply_to = options.text("reply_to");
     message.type = options.text("type");
     message.app_id = options.text("app_id");
     if (options.find("expires"))
         message.expiration = std::to_string(options.seconds("expires", {}).count());
-    message.priority = delivery_priority(options);
+    message.priority = static_cast<std::uint8_t>(options.whole("priority", 0, 0, 255));
     message.persistent = options.boolean("persistent", true);
     publication.timeout = options.seconds("timeout", publication.timeout);
     options.finish();

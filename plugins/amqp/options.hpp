@@ -12,6 +12,7 @@ namespace moonwire::amqp {
 
 /// A queue that a script consumes.
 struct ConsumerOptions {
+    std::string id;     // what the script handles its messages by
     std::string queue;  // empty: one of its own, which goes with the connection
     std::uint16_t prefetch = 20;
     std::string arguments;  // of the queue, if it has to be declared; as of fields.hpp
@@ -19,7 +20,8 @@ struct ConsumerOptions {
     std::vector<std::string> bind;  // keys, of the exchange's
     int retries = 3;                // 0: a failed message goes at once
     std::chrono::milliseconds retry_delay{5000};
-    std::string dead_letter_exchange, dead_letter;  // a queue, or a key of the exchange; empty: none
+    std::string dead_letter_exchange,
+        dead_letter;  // a queue, or a key of the exchange; empty: none
 
     bool dead_letters() const { return !dead_letter.empty() || !dead_letter_exchange.empty(); }
     bool operator==(const ConsumerOptions&) const = default;
@@ -53,7 +55,10 @@ struct Publication {
 
 /// `{name, url, …, consumers = [{queue, …}]}`
 ConnectionOptions read_connection(const std::string& json);
-/// `[connection, exchange, routing_key, body, {…}]`; the body is bytes: an attachment.
+/// `{id, queue, …}`
+ConsumerOptions read_consumer(const std::string& json);
+/// `[connection, exchange, routing_key, body, {…}, {content_type, message_id}]`, the latter for
+/// what the options don't say; the body is bytes, an attachment.
 Publication read_publication(const std::string& json, std::vector<std::string> attachments);
 
 }  // namespace moonwire::amqp

@@ -28,8 +28,7 @@ void Outbox::refuse_next(const std::string& why) {
 void Outbox::confirmed(std::uint64_t number, bool all_up_to_it, bool accepted) {
     // What is called may add to this.
     std::vector<Item> settled;
-    for (auto each = unconfirmed_.begin();
-         each != unconfirmed_.end() && each->number <= number;) {
+    for (auto each = unconfirmed_.begin(); each != unconfirmed_.end() && each->number <= number;) {
         if (all_up_to_it || each->number == number) {
             settled.push_back(std::move(each->item));
             each = unconfirmed_.erase(each);

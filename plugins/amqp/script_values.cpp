@@ -1,4 +1,4 @@
-#include "plugins/amqp/delivery_values.hpp"
+#include "plugins/amqp/script_values.hpp"
 
 #include <rapidjson/memorystream.h>
 #include <rapidjson/stringbuffer.h>
@@ -14,8 +14,7 @@ namespace {
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
-void write_text(Writer& writer, const char* name, std::string_view text) {
-    if (text.empty()) return;
+void write_text(Writer& writer, std::string_view text) {
     rapidjson::MemoryStream in(text.data(), text.size());
     rapidjson::StringBuffer out;
     while (in.Tell() < text.size()) {
@@ -23,8 +22,13 @@ void write_text(Writer& writer, const char* name, std::string_view text) {
         if (!rapidjson::UTF8<>::Decode(in, &character)) character = 0xFFFD;
         rapidjson::UTF8<>::Encode(out, character);
     }
-    writer.Key(name);
     writer.String(out.GetString(), static_cast<rapidjson::SizeType>(out.GetSize()));
+}
+
+void write_text(Writer& writer, const char* name, std::string_view text) {
+    if (text.empty()) return;
+    writer.Key(name);
+    write_text(writer, text);
 }
 
 }  // namespace
@@ -46,8 +50,10 @@ plugin::Values delivery_values(const Message& message, bool redelivered) {
     writer.Int(retries_of(message));
     writer.Key("persistent");
     writer.Bool(message.persistent);
-    write_text(writer, "exchange", message.exchange);
-    write_text(writer, "routing_key", message.routing_key);
+    writer.Key("exchange");
+    write_text(writer, message.exchange);
+    writer.Key("routing_key");
+    write_text(writer, message.routing_key);
     write_text(writer, "message_id", message.message_id);
     write_text(writer, "correlation_id", message.correlation_id);
     write_text(writer, "reply_to", message.reply_to);
@@ -68,6 +74,16 @@ plugin::Values delivery_values(const Message& message, bool redelivered) {
     plugin::Values values{{buffer.GetString(), buffer.GetSize()}, {message.body}};
     for (std::string& each : headers.attachments) values.attachments.push_back(std::move(each));
     return values;
+}
+
+plugin::Values status_values(const std::string& state, const std::string& detail) {
+    rapidjson::StringBuffer buffer;
+    Writer writer(buffer);
+    writer.StartArray();
+    write_text(writer, state);
+    if (!detail.empty()) write_text(writer, detail);
+    writer.EndArray();
+    return {{buffer.GetString(), buffer.GetSize()}, {}};
 }
 
 }  // namespace moonwire::amqp
