@@ -214,6 +214,24 @@ TEST_CASE("clients connect, call, are told, and leave") {
     app.all_pass(8);
 }
 
+TEST_CASE("a client that is put out as soon as it is in has what it was told") {
+    TestApp app(R"lua(
+local ns = namespace "/t"
+ns:on_connect(function(socket)
+  socket:emit("error", { message = "who are you?" })
+  socket:disconnect()
+end)
+)lua",
+                R"lua(
+it("tells", function()
+  local a = connect("/t")
+  expect(a.connected).to_equal(false)
+  expect(a:received("error")).to_equal { { message = "who are you?" } }
+end)
+)lua");
+    app.all_pass(1);
+}
+
 TEST_CASE("each test has a fresh world, and the time that it says") {
     TestApp app(kShop, R"lua(
         for i = 1, 2 do
