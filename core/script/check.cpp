@@ -97,6 +97,7 @@ private:
             serves = true;
             for (const ScriptFile& file : nsp.files) read_file(app, file, name);
         }
+        serves |= app.files.empty() && !app.shared.empty();  // the shared folder itself
         if (!serves) add(Problem{sources.app.name, 0, 0, true, "no file here calls namespace"});
         apps_.push_back(std::move(app));
     }
