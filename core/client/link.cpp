@@ -59,7 +59,6 @@ void Link::connect() {
 void Link::reconnect() {
     if (closing_) return;
     figures_.attempts = 0;
-    ways_tried_ = 0;
     reactor_.cancel(pause_);
     if (session_) {
         again_ = true;
@@ -172,7 +171,6 @@ void Link::on_connected(std::string_view socket_id) {
     if (!first_connected_) first_connected_ = connected_since_;
     else ++figures_.reconnections;
     figures_.attempts = 0;
-    ways_tried_ = 0;
     enter(LinkState::connected, std::string(socket_id));
     pump();
 }
@@ -230,18 +228,17 @@ void Link::on_end(SessionEnd end) {
     if (end.kind != SessionEnd::Kind::left)
         figures_.last_error = end.reason + (end.data.empty() ? "" : " " + end.data);
     if (std::exchange(again_, false)) {
+        way_ = 0;
         enter(LinkState::connecting, "asked to");
         return connect();
     }
+    if (end.kind == SessionEnd::Kind::unreachable && ++way_ < ways_.size()) return connect();
+    way_ = 0;
     switch (end.kind) {
         case SessionEnd::Kind::refused: return enter(LinkState::refused, figures_.last_error);
-        case SessionEnd::Kind::unreachable:
-            way_ = (way_ + 1) % ways_.size();
-            if (++ways_tried_ < ways_.size()) return connect();
-            ways_tried_ = 0;
-            break;
         case SessionEnd::Kind::disconnected:
         case SessionEnd::Kind::left: return enter(LinkState::disconnected, end.reason);
+        case SessionEnd::Kind::unreachable:
         case SessionEnd::Kind::lost: break;
     }
     retry();

@@ -72,7 +72,7 @@ public:
 /// the server refuses it or puts it out, until `reconnect`.
 ///
 /// An event that was handed to a connection and lost with it is not sent again: who must know calls.
-/// Several ways to connect are tried in order, beginning with the one that worked last.
+/// Several ways to connect are tried in order, each time from the first on.
 ///
 /// Lives on its reactor, but for what says otherwise; owned by whoever made it, until on_closed, and
 /// by its session.
@@ -133,7 +133,7 @@ private:
     unsigned session_number_ = 0;
     bool again_ = false;    // connect when this session has ended
     bool closing_ = false;
-    std::size_t way_ = 0, ways_tried_ = 0;
+    std::size_t way_ = 0;
     socketio::AckId next_id_ = 0;
     std::unordered_map<socketio::AckId, std::shared_ptr<LinkCall>> awaiting_;
     TimerId pause_, flush_;

@@ -91,9 +91,10 @@ public:
         if (options.polling) {
             http.max_body_bytes = transport::WebSocketRequest().max_message_bytes;
             http_.emplace(std::move(http), std::vector<Reactor*>{&reactor});
-            if (auto opened = http_->open(); !opened) return opened.error();
             ways.push_back([this, url = at("polling"), headers = options.headers](
                                std::shared_ptr<client::CarrierHandler> handler) {
+                // Here, for it takes a while; without authorities no server is trusted.
+                if (url.secure && !std::exchange(opened_, true)) (void)http_->open();
                 return client::connect_by_polling(reactor, *http_, url, headers,
                                                   std::move(handler));
             });
@@ -133,6 +134,7 @@ private:
 
     const plugin::ClientListener listener_;
     std::optional<transport::HttpClient> http_;
+    bool opened_ = false;
     std::shared_ptr<Linked> self_;  // until it is closed
 };
 

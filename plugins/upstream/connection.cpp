@@ -150,10 +150,11 @@ void Connection::reconnect() {
 }
 
 void Connection::on_state(std::string_view state, const std::string& detail) {
+    const std::string_view url = wanted_.options.url;  // without what a query may hold
     host_.log(level_of(state), std::string(state),
               {{"connection", wanted_.name},
                {"namespace", nsp_},
-               {"url", wanted_.options.url},
+               {"url", url.substr(0, url.find('?'))},
                {"detail", detail}});
     if (state == "closed") return closed_(*this);
     if (draining_ || state == "connecting") return;

@@ -2,16 +2,18 @@
 // The plugin upstream: a broker's scripts as a client of a Node Socket.IO server, and of another broker.
 
 const assert = require("node:assert");
+const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
+const os = require("node:os");
 const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const { Server } = require("socket.io");
 const { Broker, moonwire, scriptsFolder } = require("./lib/broker");
 const { Authority } = require("./lib/certificates");
 const { Clients } = require("./lib/clients");
-const { until } = require("./lib/wait");
+const { event, until } = require("./lib/wait");
 
 /// A namespace whose clients drive one connection: `options` is Lua.
 const script = (options, more = "") => `
@@ -100,9 +102,9 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
         set: (io) => io.of("/cad").use((socket, next) =>
           next(socket.handshake.auth.token === "secret" ? undefined : new Error("no"))
         ).on("connection", (socket) => {
-          socket.onAny((event, ...args) => {
-            if (typeof args.at(-1) === "function") args.pop()(event, ...args);
-            else told.push([event, ...args]);
+          socket.onAny((name, ...args) => {
+            if (typeof args.at(-1) === "function") args.pop()(name, ...args);
+            else told.push([name, ...args]);
           });
         }),
       });
@@ -135,7 +137,7 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
       assert.deepStrictEqual(await all("refuse"), [{ error: { code: "teapot", message: "short", data: { a: 1 } } }]);
       assert.deepStrictEqual(await all("bug"), [{ error: { code: "internal", message: "internal error" } }]);
       let unanswered = 0;
-      for (const event of ["mute", "nobody handles this"]) upstream.emit(event, () => ++unanswered);
+      for (const name of ["mute", "nobody handles this"]) upstream.emit(name, () => ++unanswered);
       assert.deepStrictEqual(await all("ask"), ["answer"]);
       assert.strictEqual(unanswered, 0);
 
@@ -300,6 +302,57 @@ describe("over TLS", () => {
       const careless = await bridge(`${options}, insecure = true`);
       await state(careless.ask, "connected");
     });
+  }
+});
+
+it("killed and started again under load, the server has all that it acknowledged, once and in order", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moonwire-upstream-"));
+  const file = path.join(folder, "items");
+  const begin = async (port) => {
+    const child = spawn(process.execPath, ["-e", `
+      const io = new (require("socket.io").Server)(${port});
+      io.on("connection", (socket) => socket.on("item", (i, reply) => {
+        require("fs").appendFileSync(${JSON.stringify(file)}, i + "\\n");
+        reply();
+      }));
+      io.httpServer.on("listening", () => console.log(io.httpServer.address().port));
+    `], { cwd: __dirname, stdio: ["ignore", "pipe", "inherit"] });
+    child.unref();
+    const [line] = await event(child.stdout, "data");
+    return { child, port: Number(line) };
+  };
+  let server = await begin(0);
+  try {
+    const { ask } = await bridge(`url = "http://127.0.0.1:${server.port}", reconnection_attempts = 0`, {
+      more: 'ns:on("sure", function(_, i) return select(2, cad:call("item", i)) end)',
+    });
+    await state(ask, "connected");
+    const fates = [];
+    const send = (first, last) => {
+      for (let i = first; i <= last; ++i) fates.push(ask("sure", i).then((why) => [i, why]));
+    };
+    for (let round = 0; round < 3; ++round) {
+      send(round * 600 + 1, round * 600 + 300);
+      await fates[round * 600];  // in the middle of them
+      server.child.kill("SIGKILL");
+      await event(server.child, "exit");
+      send(round * 600 + 301, round * 600 + 600);
+      server = await begin(server.port);
+      await state(ask, "connected");
+    }
+    const ends = await Promise.all(fates);
+    const items = fs.readFileSync(file, "utf8").trim().split("\n").map(Number);
+    assert.deepStrictEqual(items, [...new Set(items)].sort((a, b) => a - b), "once and in order");
+    for (const [i, why] of ends) {
+      assert.ok(why === null || why === "disconnected", why);
+      if (why === null) assert.ok(items.includes(i), `${i} was acknowledged`);
+    }
+    // What was raised while it was away is there, all of it.
+    for (const [i, why] of ends) if (i % 600 === 0) assert.strictEqual(why, null);
+    assert.strictEqual((await ask("fate")).reconnections, 3);
+  } finally {
+    server.child.kill("SIGKILL");
+    fs.rmSync(folder, { recursive: true });
   }
 });
 
