@@ -98,20 +98,20 @@ void Link::call(OutgoingEvent event, Duration timeout, LinkAnswered answered) {
     auto pushed = outbox_.push({std::move(event), call});
     drop(std::move(pushed.dropped));
     // What was popped meanwhile may even be answered: the reactor sorts it out.
-    reactor_.post([self = shared_from_this(), call = std::move(call), timeout,
-                   number = pushed.number] {
-        if (!call->answered) return;
-        if (!number) {
-            ++self->dropped_;
-            return self->finish_call(call, {"queue full", {}});
-        }
-        if (self->state_ == LinkState::closed) return self->finish_call(call, {"closed", {}});
-        call->number = *number;
-        call->timer = self->reactor_.after(timeout, [weak = self->weak_from_this(), call] {
-            if (const auto self = weak.lock()) self->expire(call);
+    reactor_.post(
+        [self = shared_from_this(), call = std::move(call), timeout, number = pushed.number] {
+            if (!call->answered) return;
+            if (!number) {
+                ++self->dropped_;
+                return self->finish_call(call, {"queue full", {}});
+            }
+            if (self->state_ == LinkState::closed) return self->finish_call(call, {"closed", {}});
+            call->number = *number;
+            call->timer = self->reactor_.after(timeout, [weak = self->weak_from_this(), call] {
+                if (const auto self = weak.lock()) self->expire(call);
+            });
+            self->pump();
         });
-        self->pump();
-    });
 }
 
 void Link::wake() {
@@ -222,8 +222,7 @@ void Link::on_end(SessionEnd end) {
     session_ = nullptr;
     if (connected_since_) connected_before_ += reactor_.now() - *connected_since_;
     connected_since_.reset();
-    for (auto& [id, call] : std::exchange(awaiting_, {}))
-        finish_call(call, {"disconnected", {}});
+    for (auto& [id, call] : std::exchange(awaiting_, {})) finish_call(call, {"disconnected", {}});
     if (closing_) return finish();
     if (end.kind != SessionEnd::Kind::left)
         figures_.last_error = end.reason + (end.data.empty() ? "" : " " + end.data);

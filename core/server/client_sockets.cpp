@@ -62,8 +62,7 @@ public:
         : reactor(reactor), listener_(std::move(listener)) {}
 
     /// Before `start`; an error names what is wrong.
-    Result<void> prepare(const plugin::ClientOptions& options,
-                         transport::HttpClientOptions http) {
+    Result<void> prepare(const plugin::ClientOptions& options, transport::HttpClientOptions http) {
         transport::Headers query;
         const auto url = client::parse_server_url(options.url, query);
         if (!url) return url.error();
@@ -100,8 +99,8 @@ public:
             });
         }
         if (ways.empty()) return Error{"neither WebSocket nor polling"};
-        link = std::make_shared<client::Link>(reactor, link_options(options), std::move(ways),
-                                              *this);
+        link =
+            std::make_shared<client::Link>(reactor, link_options(options), std::move(ways), *this);
         return {};
     }
 

@@ -296,8 +296,7 @@ TEST_CASE("the limit of a link's queue is told to whoever emits or calls") {
 TEST_CASE("the limit of ten thousand unanswered calls refuses more") {
     Fixture f;
     f.welcome();
-    for (int i = 0; i < 10'000; ++i)
-        f.link->call({R"(["x"])", {}}, 5s, [](client::LinkAnswer) {});
+    for (int i = 0; i < 10'000; ++i) f.link->call({R"(["x"])", {}}, 5s, [](client::LinkAnswer) {});
     f.settle();
     f.call("one more");
     CHECK(f.answers == Lines{"one more too many calls"});
