@@ -10,9 +10,10 @@ const os = require("node:os");
 const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const { Server } = require("socket.io");
-const { Broker, moonwire, scriptsFolder } = require("./lib/broker");
+const { Broker, moonwire, scriptsFolder, ROOT } = require("./lib/broker");
 const { Authority } = require("./lib/certificates");
 const { Clients } = require("./lib/clients");
+const { readExamples } = require("./lib/examples");
 const { event, until } = require("./lib/wait");
 
 /// A namespace whose clients drive one connection: `options` is Lua.
@@ -374,6 +375,39 @@ ns:on("ask me", function(socket, ...) return socket:call("ask", ...) end)
     await stop();
     await other.stop();
   });
+});
+
+it("the example of plugins/README.md does what the text says", async () => {
+  const incidents = [];
+  const node = await serve({ set: (io) => io.use((socket, next) => {
+    next(socket.handshake.auth.token === "secret" ? undefined : new Error("no"));
+  }).on("connection", (socket) => {
+    socket.on("unit:status", (unit) => incidents.push(unit));
+    socket.on("incident:find", (id, reply) => reply({ id }));
+  }) });
+  const example = readExamples(path.join(ROOT, "plugins/README.md"))
+    .find(({ section, language }) => section === "upstream" && language === "lua");
+  const broker = await Broker.start({
+    scripts: {
+      "dispatch/main.lua": example.text + 'ns:on_connect(function(socket) socket:join("dispatchers") end)\n',
+      "dispatch/moonwire.toml": `[settings.cad]\nurl = "${node.url}"\ntoken = "secret"\n`,
+    },
+    settings: { "plugins.load": "upstream" },
+  });
+  const client = await clients.open(broker, "/dispatch", { transports: ["websocket"] });
+  const ask = (...args) => client.timeout(20000).emitWithAck(...args);
+  await until(async () => (await ask("bridge:health")).connected, "the bridge");
+  await ask("unit:status", { unit: 7 });
+  assert.deepStrictEqual(await until(() => incidents[0], "the unit"), { unit: 7 });
+  assert.deepStrictEqual(await ask("incident:find", 3), { id: 3 });
+  const heard = event(client, "incident:new");
+  const [socket] = [...node.io.sockets.sockets.values()];
+  assert.deepStrictEqual(await socket.timeout(20000).emitWithAck("incident:new", { id: 1 }), { received: true });
+  assert.deepStrictEqual(await heard, [{ id: 1 }]);
+  const status = event(client, "bridge");
+  await node.stop();
+  assert.strictEqual((await status)[0], "disconnected");
+  await broker.stop();
 });
 
 it("a reload keeps the connection and its queue, and replaces what handles its events", async () => {
