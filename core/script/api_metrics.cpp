@@ -3,7 +3,6 @@
 
 #include "core/script/api.hpp"
 #include "core/script/metric_registry.hpp"
-#include "core/script/namespace_vm.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -84,11 +83,10 @@ Result<std::shared_ptr<Metric>> declare(Generation& generation, MetricShape shap
         return metric;
     }
     if (generation.metrics.size() >= kMaxMetrics) return Error{"there are too many metrics"};
-    const NamespaceVm* owner = generation.runtime().owner;
-    MetricRegistry scratch{FigureLimits{}};
-    MetricRegistry& registry = owner ? owner->directory().metrics() : scratch;
+    MetricRegistry alone{FigureLimits{}};
+    MetricRegistry* shared = generation.runtime().metrics;
     const std::string family = shape.family();
-    auto lease = registry.declare(generation.nsp(), std::move(shape));
+    auto lease = (shared ? *shared : alone).declare(generation.nsp(), std::move(shape));
     if (!lease) return lease.error();
     return generation.metrics.emplace(family, *lease).first->second->metric;
 }

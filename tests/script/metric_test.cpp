@@ -214,7 +214,7 @@ TEST_CASE("a reload keeps the values; another kind or other labels don't load") 
     const Lines errors = test.reload(R"(local ns = namespace '/t'
 metrics.counter('sold_total', 'Sold.', { 'item', 'size' }))");
     CHECK(errors == Lines{"app/main.lua:2: metric 'sold_total': has the labels {item}, not {item, size}; "
-                          "a running metric keeps its kind, labels and buckets"});
+                          "a metric keeps its kind, labels and buckets while the broker runs"});
     test.ask(client, R"(["inc","cup"])");
     CHECK(test.figures() == Lines{"sold_total{/t,cup} 30"});
 
