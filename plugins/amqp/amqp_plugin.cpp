@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "core/plugin/api/plugin.hpp"
 #include "plugins/amqp/connections.hpp"
@@ -91,8 +92,8 @@ private:
     static Answer check(const Call& call) {
         const rapidjson::Document arguments = arguments_of(call);
         try {
-            const bool connect =
-                arguments.Size() > 0 && arguments[0].IsString() && arguments[0] == "connect";
+            const bool connect = arguments.Size() > 0 && arguments[0].IsString() &&
+                                 arguments[0].GetString() == std::string_view("connect");
             const rapidjson::Value none;
             const std::string options = text_of(arguments.Size() > 1 ? arguments[1] : none);
             if (connect) read_connection(options);
