@@ -97,8 +97,9 @@ TEST_CASE("fields become JSON and JSON fields") {
     CHECK(decode_fields("").json == "{}");
     CHECK(decode_fields("rubbish").json == "{}");
     // Beyond what RabbitMQ has whole numbers for.
-    CHECK(decode_fields(encode_fields(R"({"n":18446744073709551615})")).json.find("18446744073709552000") !=
-          std::string::npos);
+    rapidjson::Document big;
+    big.Parse(decode_fields(encode_fields(R"({"n":18446744073709551615})")).json.c_str());
+    CHECK(big["n"].GetDouble() == 18446744073709551616.0);
 }
 
 TEST_CASE("binary fields are attachments") {
