@@ -13,7 +13,7 @@ Connection.__index = Connection
 function Message.__index(message, key)
   if key ~= "json" then return nil end
   local value = json.decode(message.body)
-  rawset(message, "json", value)
+  message.json = value
   return value
 end
 
