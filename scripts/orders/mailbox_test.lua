@@ -13,16 +13,17 @@ local function titles(client)
 end
 
 describe("what is for a user who is away", function()
-  it("comes in order when they are back, and once acknowledged is gone", function()
+  it("comes in order when they are back; what was acknowledged is gone", function()
     for _, title in ipairs { "a", "b", "c" } do
       expect(notify("driver:7", title)).to_match { online = false }
     end
     expect(notify("driver:7", "d")).to_match { waiting = 4 }
-    local client = support.join("driver:7")
+    local client = support.join("driver:7", true)
     expect(titles(client)).to_equal { "a", "b", "c", "d" }
+    support.acknowledge(client)
+    expect(notify("driver:7", "e")).to_match { online = true, waiting = 4 }
     client:disconnect()
-    expect(titles(support.join("driver:7"))).to_equal {}
-    expect(notify("driver:7", "e")).to_match { online = true }
+    expect(titles(support.join("driver:7"))).to_equal { "a", "b", "c", "d" }
   end)
 
   it("comes after the greeting, and before what happens then", function()
