@@ -162,6 +162,28 @@ describe("an order's room", function()
     expect(#admin:received("order:statusChanged")).to_equal(2)
   end)
 
+  it("tells those in it later what they missed", function()
+    local order = support.order()
+    local admin = support.join("admin:5", true)
+    admin:call("subscribeToOrder", order.id)
+    admin:drop()
+    support.move(order, "CONFIRMED")
+    support.move(order, "CANCELLED")
+    admin = support.join("admin:5")
+    expect(admin:received("order:statusChanged"))
+      .to_match { { status = "CONFIRMED" }, { status = "CANCELLED" } }
+  end)
+
+  it("is watched by so many admins", function()
+    settings { ["rooms.watchers"] = 1 }
+    local order = support.order()
+    expect(support.join("admin:5"):call("subscribeToOrder", order.id)).to_match { success = true }
+    expect(support.join("admin:6"):call("subscribeToOrder", order.id))
+      .to_match { error = { code = "busy" } }
+    expect(support.join("customer:1"):call("subscribeToOrder", order.id))
+      .to_match { success = true }
+  end)
+
   it("is left by a driver who loses the order", function()
     local order = support.order()
     local driver = support.join("driver:3")

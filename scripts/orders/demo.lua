@@ -5,6 +5,7 @@ local ns = namespace "/events"
 local desk = require "lib.desk"
 local drivers = require "lib.drivers"
 local orders = require "lib.orders"
+local tracking = require "lib.tracking"
 local geo = require "geo"
 local jwt = require "plugin.jwt"
 
@@ -71,7 +72,7 @@ local function go_on(driver)
   local target = under_way and order.dropoff or order.pickup
   local arrived
   driver.at, arrived = step(driver.at, target)
-  desk.locate(ns, driver.id, driver.at)
+  tracking.locate(ns, driver.id, driver.at)
   if arrived then
     driver.pause = PAUSE_TICKS
     desk.move(ns, order.id, under_way and "DELIVERED" or "PICKED_UP", OFFICE)

@@ -94,6 +94,21 @@ describe("a driver's place", function()
     expect((support.ask(nil, "POST", "/drivers/3/location", { lat = 1, lng = 1 }))).to_equal(401)
   end)
 
+  it("is told to who comes later, as it was last", function()
+    local order = support.order()
+    support.assign(order)
+    support.locate("3", SHOP)
+    expect(support.join("customer:1"):received("driver:locationUpdate"))
+      .to_match { { orderId = order.id, latitude = SHOP.latitude, distanceMetres = 0 } }
+    expect(heard(support.join("customer:2"))).to_equal(0)
+    local admin = support.join("admin:5")
+    admin:call("subscribeToOrder", order.id)
+    admin:disconnect()
+    expect(heard(support.join("admin:5"))).to_equal(1)
+    support.move(order, "CANCELLED")
+    expect(heard(support.join("customer:1", true))).to_equal(0)
+  end)
+
   it("leads to the shop at first, and then to the customer", function()
     local order = support.order()
     support.assign(order)
@@ -105,10 +120,10 @@ describe("a driver's place", function()
     support.locate("3", SHOP)
     expect(customer:wait_for("driver:locationUpdate").distanceMetres).to_be_near(1500, 100)
     expect(support.must("customer:1", "GET", "/orders/" .. order.id).tracking).to_match {
-      driver = { id = "3" }, position = { latitude = SHOP.latitude },
+      driver = { id = "3" }, location = { latitude = SHOP.latitude, orderId = order.id },
     }
     support.move(order, "DELIVERED")
-    expect(support.must("customer:1", "GET", "/orders/" .. order.id).tracking.position).to_be_nil()
+    expect(support.must("customer:1", "GET", "/orders/" .. order.id).tracking.location).to_be_nil()
   end)
 end)
 

@@ -104,9 +104,8 @@ function orders.write(store, order)
   end
 end
 
---- In a transaction: the driver has it no longer.
-function orders.take_from(store, order)
-  local party = orders.parties(order).driver
+--- In a transaction: the party has it no longer.
+function orders.take_from(store, order, party)
   for _, kind in ipairs { "of:", "active:" } do
     store:delete(kind .. party .. ":" .. number_of(order))
   end

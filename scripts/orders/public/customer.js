@@ -51,7 +51,7 @@ export class Customer {
     if (!order) return;
     this.orders.set(id, order);
     if (!this.shown || DONE.has(this.orders.get(this.shown)?.status)) return this.follow(id);
-    if (this.shown === id && order.tracking?.position) this.moved({ ...order.tracking, ...order.tracking.position, orderId: id });
+    if (order.tracking?.location) this.moved(order.tracking.location);
     this.show();
   }
 

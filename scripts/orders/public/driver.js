@@ -4,6 +4,7 @@ import { TownMap } from "./map.js";
 
 const TICK_MS = 1000, STEP = 0.6; // of a street, a tick
 const NEWS = 5; // lines
+const LOOK_MS = 5000; // how often offers that others took are dropped
 const NEXT = {
   ASSIGNED_TO_DRIVER: ["PICKED_UP", "Picked up"], PICKED_UP: ["IN_TRANSIT", "On the way"],
   IN_TRANSIT: ["DELIVERED", "Delivered"],
@@ -33,6 +34,7 @@ export class Driver {
     account.on("notification", ({ title, message }) => this.news(`${title}: ${message}`));
     this.find("#next").onclick = () => this.next();
     setInterval(() => this.tick(), TICK_MS);
+    setInterval(() => this.look(), LOOK_MS);
     this.show();
     account.connect();
   }
@@ -50,18 +52,28 @@ export class Driver {
     this.status("live");
     const { position } = await this.account.ask("GET", "/drivers/demo");
     if (position) this.at = { latitude: position.latitude, longitude: position.longitude };
-    this.report();
+    await this.report();
     const { items } = await this.account.ask("GET", "/orders?active=true&limit=1");
     this.take(items[0] ?? null);
-    const available = await this.account.ask("GET", "/orders/available").catch(() => ({ items: [] }));
+    this.look();
+  }
+
+  /// What is still to have.
+  async look() {
+    if (!this.account.socket.connected) return;
+    const available = await this.account.ask("GET", "/orders/available").catch(() => null);
+    if (!available) return;
     this.offers = new Map(available.items.map((offer) => [offer.orderId, offer]));
     this.show();
   }
 
-  report() {
+  /// Says where it is; done once the broker has it.
+  async report() {
     this.map.move("you", this.at);
-    if (this.account.socket.connected)
-      this.account.socket.emit("driverLocationUpdate", { driverId: this.account.id, ...this.at, orderId: this.order?.orderId }, () => {});
+    const { socket, id } = this.account;
+    if (!socket.connected) return;
+    await socket.timeout(5000).emitWithAck("driverLocationUpdate", { driverId: id, ...this.at, orderId: this.order?.orderId })
+      .catch(() => {});
   }
 
   offered(offer) {
@@ -123,8 +135,9 @@ export class Driver {
       { ...this.order.pickup, colour: "shop", letter: "S" }, { ...this.order.dropoff, colour: "home", letter: "H" },
     ] : [...this.offers.values()].map((offer) => ({ ...offer.pickup, colour: "shop", letter: "!" }));
     this.draw_way();
-    this.find(".offers").replaceChildren(...[...this.offers.values()].slice(-4).map((offer) => {
+    this.find(".offers").replaceChildren(...[...this.offers.values()].slice(0, 4).map((offer) => {
       const item = document.createElement("li");
+      item.dataset.number = offer.orderNumber;
       item.append(`${offer.orderNumber} at ${offer.pickup.address ?? offer.merchantId}, ${offer.distanceMetres} m away`,
         Object.assign(document.createElement("button"), { textContent: "Accept", onclick: () => this.accept(offer) }));
       return item;
