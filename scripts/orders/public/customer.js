@@ -72,8 +72,9 @@ export class Customer {
   moved({ orderId, latitude, longitude, etaSeconds }) {
     if (orderId !== this.shown) return;
     const order = this.orders.get(orderId);
-    this.map.markers.delete("you");
-    this.map.move(order?.tracking?.driver?.name ?? "driver", { latitude, longitude });
+    const name = order?.tracking?.driver?.name ?? "driver";
+    if (!this.map.markers.has(name)) this.map.markers.clear();
+    this.map.move(name, { latitude, longitude });
     const eta = this.find(".eta");
     eta.hidden = etaSeconds === undefined || DONE.has(order?.status);
     const goal = ["PICKED_UP", "IN_TRANSIT"].includes(order?.status) ? "here" : "at the shop";

@@ -142,5 +142,7 @@ export class Driver {
         Object.assign(document.createElement("button"), { textContent: "Accept", onclick: () => this.accept(offer) }));
       return item;
     }));
+    if (this.offers.size === 0)
+      this.find(".offers").append(Object.assign(document.createElement("li"), { textContent: "No offers nearby", className: "none" }));
   }
 }
