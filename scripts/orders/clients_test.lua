@@ -197,6 +197,8 @@ describe("an order's room", function()
     driver:disconnect()
     driver = support.join("driver:3")
     driver:clear()
+    advance(20)
+    support.locate("4", support.HOME)
     support.move(order, "DELIVERED")
     expect(driver:received()).to_equal {}
   end)

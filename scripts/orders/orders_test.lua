@@ -213,6 +213,10 @@ describe("assigning", function()
   it("finds the nearest driver by itself", function()
     local order = support.order()
     local path = "/orders/" .. order.id .. "/assign"
+    support.locate("7", support.SHOP)  -- who is not connected
+    local gone = support.join("driver:8")
+    support.locate("8", support.SHOP)
+    gone:disconnect()
     local status, answer = support.ask("admin:0", "POST", path, {})
     expect(status).to_equal(409)
     expect(answer.error.message).to_equal("no driver is near")
