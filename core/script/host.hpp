@@ -31,6 +31,9 @@ struct App {
     /// The value at a dotted path ("transit.search_radius") as JSON text; nothing if unset. Any
     /// thread.
     std::shared_ptr<const std::function<std::optional<std::string>(std::string_view)>> setting;
+    /// The folder of the modules that apps share, `require "shared.X"`; empty or not there: none.
+    std::filesystem::path shared = {};
+    bool demo = false;  // whether its demo.lua is loaded, too
 };
 
 struct FoundScripts;

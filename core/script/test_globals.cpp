@@ -58,6 +58,15 @@ int lua_clock(lua_State* state) {
     return 0;
 }
 
+/// demo(): the app's demo.lua is loaded, too.
+int lua_demo(lua_State* state) {
+    check_early(state, "demo");
+    TestBench& bench = bench_of(state);
+    if (!bench.has_demo()) return luaL_error(state, "the app has no demo.lua");
+    bench.want_demo();
+    return 0;
+}
+
 /// settings {["depot.queue_limit"] = 2}
 int lua_settings(lua_State* state) {
     check_early(state, "settings");
@@ -285,7 +294,7 @@ void install_test_world(lua_State* state) {
         {"advance", lua_advance},   {"now", lua_now},         {"iso_time", lua_iso_time},
         {"clock", lua_clock},       {"settings", lua_settings}, {"request", lua_request},
         {"ask", lua_ask},           {"state", lua_state_of},  {"server_emit", lua_server_emit},
-        {"logs", lua_logs},         {nullptr, nullptr}};
+        {"logs", lua_logs},         {"demo", lua_demo},       {nullptr, nullptr}};
     for (const luaL_Reg* each = functions; each->name; ++each) {
         lua_pushcfunction(state, each->func);
         lua_setfield(state, 1, each->name);

@@ -61,6 +61,7 @@ Broker::Broker(Configuration configuration)
     : settings_(std::move(configuration.settings)),
       plugins_(std::move(configuration.plugins)),
       dir_(std::move(configuration.dir)),
+      shared_(std::move(configuration.shared)),
       find_apps_(std::move(configuration.find_apps)),
       transport_(settings_.transport, thread_count(settings_.threads), dedicated_count(settings_)),
       reactors_(reactors_of(transport_, transport_.reactor_count())),
@@ -114,7 +115,7 @@ Result<std::vector<transport::ListeningAddress>> Broker::start() {
     ready_ = addresses.has_value();
     if (addresses) addresses_ = *addresses;
     if (ready_ && settings_.watch)
-        watch_ = std::make_unique<ScriptWatch>(dir_,
+        watch_ = std::make_unique<ScriptWatch>(std::vector{dir_, shared_},
                                                [this] { reload(ReloadCause::files_changed); });
     return addresses;
 }

@@ -76,7 +76,7 @@ private:
 
     const Settings settings_;
     const std::shared_ptr<plugin::Plugins> plugins_;  // outlives what uses them
-    const std::filesystem::path dir_;
+    const std::filesystem::path dir_, shared_;
     const std::function<Result<std::vector<script::App>>()> find_apps_;
     transport::TransportServer transport_;
     const std::vector<Reactor*> reactors_;

@@ -387,6 +387,7 @@ const SettingKey kKeys[] = {
     MOONWIRE_MS("limits.load_ms", script_limits.load, 0, kDayMs),
     MOONWIRE_FLAG("scripts.watch", watch),
     MOONWIRE_FLAG("scripts.strict", strict),
+    MOONWIRE_FLAG("scripts.demo", demo),
     MOONWIRE_FLAG("scripts.check_emits", script_limits.check_emits),
     MOONWIRE_FLAG("recovery.enabled", socketio.nsp.recovery.enabled),
     MOONWIRE_NUMBER("recovery.max_disconnection_seconds", socketio.nsp.recovery.max_disconnection,

@@ -63,6 +63,7 @@ struct Settings {
     script::StoreOptions store;         // what bounds the scripts' use of it
     plugin::PluginSettings plugins;
     bool watch = true;               // the scripts' folders
+    bool demo = false;               // the apps' demo.lua is loaded
     bool strict = false;             // scripts with errors end the start
     unsigned rate_burst_seconds = 2;  // what may come at once, of [limits]' rates
     struct {

@@ -130,6 +130,9 @@ function advance(seconds) end
 ---@param at number|string seconds, or "2026-03-01T08:00:00Z"
 function clock(at) end
 
+---Loads the app's demo.lua, too; before its first connect.
+function demo() end
+
 ---Settings for this test; before its first connect.
 ---@param values table<string, moonwire.Value>
 function settings(values) end

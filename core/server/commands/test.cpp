@@ -46,7 +46,7 @@ int test(const TestCommand& command) {
 
     if (auto started = configuration->plugins->start(); !started) return fail(started.error());
     script::TestOptions options;
-    options.host.apps = configuration->apps;
+    options.host.apps = configuration->apps_to_test();
     options.host.limits = settings.script_limits;
     options.host.store = settings.store;
     options.make_store = [&] { return plugin::make_memory_store(settings.store_file); };
