@@ -191,8 +191,9 @@ end
 
 --- Sends again what is due.
 local function resend()
-  local due = iso_time(now() - RESEND_SECONDS)
-  for id in pairs(open_ones()) do
+  local due, ids = iso_time(now() - RESEND_SECONDS), {}
+  for id in pairs(open_ones()) do ids[#ids + 1] = id end
+  for _, id in ipairs(ids) do
     local assignment = board.find("assignments", id)
     if not assignment or not is_open(assignment) then
       open_ones()[id] = nil

@@ -3,6 +3,7 @@
 -- the crew's own, if the token names it.
 local schema = require "schema"
 local option = require "shared.option"
+local roles = require "shared.roles"
 local jwt = require "plugin.jwt"
 
 local identity = {}
@@ -27,28 +28,19 @@ local function is_same(a, b)
   return difference == 0
 end
 
+local ROLES = { "dispatcher", "crew", "admin", "dashboard" }
+
+--- Of the roles here, those that a token gives.
 local function roles_of(claims)
-  local roles = {}
-  for _, name in ipairs { "role", "userType", "type" } do
-    if type(claims[name]) == "string" then roles[#roles + 1] = claims[name] end
+  local given = {}
+  for _, role in ipairs(ROLES) do
+    if roles.has(claims, { role }) then given[#given + 1] = role end
   end
-  if type(claims.roles) == "table" then
-    for _, role in ipairs(claims.roles) do
-      if type(role) == "string" then roles[#roles + 1] = role end
-    end
-  end
-  return roles
+  return given
 end
 
 local function text_of(value)
   return (type(value) == "string" and value ~= "") and value or nil
-end
-
-function identity.has(actor, role)
-  for _, each in ipairs(actor.roles) do
-    if each == role then return true end
-  end
-  return false
 end
 
 --- The actor that a token stands for. Waits; fails with `unauthorized` or `token_expired`.
@@ -56,8 +48,7 @@ function identity.of(token)
   if type(token) ~= "string" or token == "" then fail("unauthorized", "no token") end
   for i, each in ipairs(TOKENS) do
     if each ~= "" and is_same(token, each) then
-      return { id = "bridge:" .. i, source = "bridge",
-               roles = { "dispatcher", "crew", "admin", "dashboard" } }
+      return { id = "bridge:" .. i, source = "bridge", roles = ROLES }
     end
   end
   local claims = jwt.verify(token)
@@ -76,7 +67,7 @@ end
 --- Crews speak for their own unit only; with a token that names none for any, unless the settings
 --- want one.
 function identity.refuse_other_unit(actor, unit)
-  if identity.has(actor, "dispatcher") or identity.has(actor, "admin") then return end
+  if roles.has(actor, { "dispatcher", "admin" }) then return end
   if actor.unit == unit then return end
   if actor.unit then fail("forbidden", "this crew's unit is " .. actor.unit) end
   if CREW_NEEDS_UNIT then fail("forbidden", "the token names no unit") end
