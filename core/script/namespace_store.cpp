@@ -117,6 +117,9 @@ void NamespaceStore::commit(StoreTransaction& transaction, Done done) {
             NamespaceStore& store = *self->store_;
             if (reply.error.empty()) store.note_schedules(self->operations_);
             store.release(*self, StoreTransaction::State::over);
+            // Its task goes on within done(): what it does next is no part of this transaction.
+            if (store.transaction_of(self->task_) == self.get())
+                store.transactions_.erase(self->task_);
             done(std::move(reply));
         });
 }

@@ -68,7 +68,7 @@ end
 --- want one.
 function identity.refuse_other_unit(actor, unit)
   if roles.has(actor, { "dispatcher", "admin" }) then return end
-  if actor.unit == unit then return end
+  if actor.unit and actor.unit == unit then return end
   if actor.unit then fail("forbidden", "this crew's unit is " .. actor.unit) end
   if CREW_NEEDS_UNIT then fail("forbidden", "the token names no unit") end
 end
