@@ -122,7 +122,7 @@ end
 
 --- What health says of it: of the connection, and what went over it.
 function bridge:status()
-  if not self.link then return { state = "disabled", connected = false } end
+  if not self.link then return { state = "disabled", connected = false, failed_emissions = 0 } end
   local status = self.link:status()
   for name, value in pairs(self.figures) do status[name .. "_events"] = value end
   -- What was refused by the full queue, and what the connection dropped or failed to send.

@@ -2,6 +2,7 @@
 -- same things in snake_case. `read(event, form, payload)` makes the one of the other: plain data with
 -- the names of the socket's form and without nulls.
 local schema = require "schema"
+local time = require "shared.timestamp"
 
 local events = {}
 
@@ -11,7 +12,6 @@ local id = schema.string { min = 1, max = 128 }
 local word = schema.string { min = 1, max = 64, pattern = "^[%w _.-]+$" }
 local text = schema.string { max = 4000 }
 local priority = schema.integer { min = 1, max = 5, description = "1 is the most urgent" }
-local time = schema.string { format = "date-time" }
 local latitude, longitude = schema.number { min = -90, max = 90 },
   schema.number { min = -180, max = 180 }
 local heading, speed = schema.number { min = 0, max = 360 }, schema.number { min = 0, max = 2000 }
