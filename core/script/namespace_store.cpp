@@ -14,10 +14,7 @@ StoreTransaction::StoreTransaction(std::shared_ptr<NamespaceStore> store, std::u
     store_->transactions_[task_] = this;
 }
 
-StoreTransaction::~StoreTransaction() {
-    if (state_ == State::open) store_->release(*this, State::over);
-    if (store_->transaction_of(task_) == this) store_->transactions_.erase(task_);
-}
+StoreTransaction::~StoreTransaction() { store_->end(*this); }
 
 void StoreTransaction::end_inner(bool keep) {
     if (!keep) operations_.resize(inner_.back());
@@ -116,12 +113,17 @@ void NamespaceStore::commit(StoreTransaction& transaction, Done done) {
         [self = transaction.shared_from_this(), done = std::move(done)](StoreReply reply) mutable {
             NamespaceStore& store = *self->store_;
             if (reply.error.empty()) store.note_schedules(self->operations_);
+            // Before done(), within which the task goes on.
             store.release(*self, StoreTransaction::State::over);
-            // Its task goes on within done(): what it does next is no part of this transaction.
-            if (store.transaction_of(self->task_) == self.get())
-                store.transactions_.erase(self->task_);
+            store.end(*self);
             done(std::move(reply));
         });
+}
+
+void NamespaceStore::end(StoreTransaction& transaction) {
+    using State = StoreTransaction::State;
+    if (transaction.state_ == State::open) release(transaction, State::over);
+    if (transaction_of(transaction.task_) == &transaction) transactions_.erase(transaction.task_);
 }
 
 void NamespaceStore::open(StoreTransaction& transaction) {

@@ -83,6 +83,9 @@ public:
     void run_in(StoreTransaction& transaction, plugin::StoreOperation operation, Done done);
     void add(StoreTransaction& transaction, plugin::StoreOperation operation);
     void commit(StoreTransaction& transaction, Done done);
+    /// Its task is in none from now on; what is not committed is rolled back. An answer that its
+    /// task still handles may keep the object a little longer.
+    void end(StoreTransaction& transaction);
 
     /// Hears of each schedule that is set, once it is: its key.
     std::function<void(const std::string& key)> on_scheduled;

@@ -273,9 +273,13 @@ TEST_CASE("a transaction right after another of the same task is one of its own"
   store:transaction(function() store:set("a", 1) end)
   store:transaction(function() store:set("a", store:get("a") + 1) store:set("b", 2) end)
   store:transaction(function() store:delete("b") end)
-  local undone = pcall(store.transaction, store, function() store:set("a", 100) error("x") end)
-  return store:get("a"), store:get("b"), undone)");
-    CHECK(test.run() == "[2,null,false]");
+  local undone = pcall(store.transaction, store, function()
+    store:set("a", 100)
+    store:append("s", "x")
+    error("x")
+  end)
+  return store:get("a"), store:get("b"), undone, #store:history("s"))");
+    CHECK(test.run() == "[2,null,false,0]");
 }
 
 TEST_CASE("what fails in a transaction leaves the rest of it alone; a commit that fails is told") {
