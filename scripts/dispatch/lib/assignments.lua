@@ -12,10 +12,10 @@ local LIMIT = option.count("assignments.limit", 10000)
 
 -- unconfirmed: sent so often without an answer that it is left to the dispatcher.
 local STATES = machine.new("assignment", {
-  pending = { "confirmed", "unconfirmed", "cancelled" },
-  unconfirmed = { "confirmed", "cancelled" },
-  confirmed = { "cancelled" },
-  cancelled = {},
+  pending = { "confirmed", "unconfirmed", "closed" },
+  unconfirmed = { "confirmed", "closed" },
+  confirmed = { "closed" },
+  closed = {},
 })
 
 local ns
@@ -79,9 +79,9 @@ function assignments.confirm(id, by)
 end
 
 --- Nobody needs to go there any more.
-function assignments.cancel_all(incident)
+function assignments.close_all(incident)
   for unit, id in pairs(board.crews(incident)) do
-    move(id, "cancelled", { cancelledAt = iso_time() })
+    move(id, "closed", { closedAt = iso_time() })
     ns:to("unit:" .. unit):leave("incident:" .. incident)
   end
 end
@@ -176,7 +176,7 @@ end
 --- A device of a unit is there: it joins the rooms of its incidents and is sent what waits for it.
 function assignments.welcome(socket, unit)
   for id, assignment in pairs(board.all("assignments")) do
-    if assignment.unitId == unit and assignment.state ~= "cancelled" then
+    if assignment.unitId == unit and assignment.state ~= "closed" then
       socket:join("incident:" .. assignment.incidentId)
       if is_open(assignment) then
         if assignment.state == "pending" and assignment.reachable == false then

@@ -1,6 +1,6 @@
 -- What is known: units, incidents and assignments. The store has it, and state.board is the same in
 -- memory: {units, incidents, assignments} by id, `counts` of them, and crews[incident][unit] =
--- assignment, of those that are not cancelled. Records are replaced, never changed in place.
+-- assignment. Records are replaced, never changed in place.
 local schema = require "schema"
 local option = require "shared.option"
 
@@ -32,11 +32,12 @@ end
 local function note_crew(known, assignment)
   local crews = known.crews[assignment.incidentId] or {}
   known.crews[assignment.incidentId] = crews
-  if assignment.state == "cancelled" then
-    if crews[assignment.unitId] == assignment.assignmentId then crews[assignment.unitId] = nil end
-  else
-    crews[assignment.unitId] = assignment.assignmentId
-  end
+  crews[assignment.unitId] = assignment.assignmentId
+end
+
+local function forget_crew(known, assignment)
+  local crews = known.crews[assignment.incidentId] or {}
+  crews[assignment.unitId] = nil
   if not next(crews) then known.crews[assignment.incidentId] = nil end
 end
 
@@ -110,7 +111,7 @@ function board.change(kind, id, make, options)
   return record, before
 end
 
---- The assignment of a unit to an incident, if there is one that counts.
+--- The assignment of a unit to an incident, if there is one.
 function board.assignment_of(unit, incident) return (known().crews[incident] or {})[unit] end
 
 --- The assignments of an incident, by unit.
@@ -125,11 +126,7 @@ local function forget(kind, id)
   if not record then return end
   all[kind][id] = nil
   all.counts[kind] = all.counts[kind] - 1
-  if kind == "assignments" then
-    record = copy(record)
-    record.state = "cancelled"
-    note_crew(all, record)
-  end
+  if kind == "assignments" then forget_crew(all, record) end
 end
 
 --- Forgets incidents that were closed long ago, with their assignments, and units of which nobody has

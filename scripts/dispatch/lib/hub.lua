@@ -49,7 +49,10 @@ local function run(operation, event, actor, given, form)
     error(answer, 0)
   end
   answer.success = true
-  if told and not actor.upstream then forward(event, told) end
+  if told and not actor.upstream then
+    told.id = told.id or data.id or uuid()
+    forward(event, told)
+  end
   return answer, data
 end
 

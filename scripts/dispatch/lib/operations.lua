@@ -184,7 +184,7 @@ operations.by_event["incident:status"] = {
       incidentId = incident.incidentId, status = incident.status,
       previousStatus = before and before.status, userId = data.userId or actor.id,
     }, data)
-    if incident.closedAt then assignments.cancel_all(incident.incidentId) end
+    if incident.closedAt then assignments.close_all(incident.incidentId) end
     return { incidentId = incident.incidentId, status = incident.status }, told
   end,
 }
