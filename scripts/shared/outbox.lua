@@ -23,10 +23,9 @@ function outbox.open(ns, name, options)
     first_delay = options.first_delay or 1, max_delay = options.max_delay or 300,
     refusals = options.refusals or 5, limit = options.limit or 100000,
     remember = (options.remember_days or 30) * DAY,
-    attempt = 0, due = 0, delivered = 0,
+    attempt = 0, delivered = 0,
   }, outbox)
-  -- What a restart found waiting, and what waits for its next attempt.
-  every(options.tick or 0.5, function() if now() >= self.due then self:wake() end end)
+  after(0, function() self:wake() end)  -- for what was there before a restart
   return self
 end
 
@@ -70,9 +69,18 @@ function outbox:settle(key, record, aside)
   end)
 end
 
+--- Tries again after so many seconds, and not before.
+function outbox:pause(seconds)
+  self.pausing = after(seconds, function()
+    self.pausing = nil
+    self:wake()
+  end)
+end
+
 --- Delivers one; whether to go on with the next at once.
 function outbox:step()
   local page = self.ns.store:scan(self.prefix .. "at:", { limit = 1 })
+  if not page then self:pause(1) end
   local head = page and page[1]
   if not head then return false end
   local record = head.value
@@ -83,8 +91,11 @@ function outbox:step()
   local aside = not done and kind == "refused" and self.attempt >= self.refusals and why
   if done or aside then
     -- If the store fails here it comes again: at least once.
-    if not self:settle(head.key, record, aside or nil) then self.due = now() + 1 return false end
-    self.attempt, self.due = 0, 0
+    if not self:settle(head.key, record, aside or nil) then
+      self:pause(1)
+      return false
+    end
+    self.attempt = 0
     if done then
       self.delivered, self.last_error = self.delivered + 1, nil
     else
@@ -94,7 +105,7 @@ function outbox:step()
     return true
   end
   self.last_error = why or "not delivered"
-  self.due = now() + math.min(self.max_delay, self.first_delay * 2 ^ math.min(self.attempt - 1, 30))
+  self:pause(math.min(self.max_delay, self.first_delay * 2 ^ math.min(self.attempt - 1, 30)))
   if self.attempt == 1 then
     log.warn("a message can't be delivered yet", {
       outbox = self.prefix, id = record.id, reason = self.last_error,
@@ -103,18 +114,22 @@ function outbox:step()
   return false
 end
 
---- Delivers what waits, unless that is under way, or the next attempt is not due.
+--- Delivers what waits, unless that is under way, or its next attempt is not due.
 function outbox:wake()
-  if self.running or now() < self.due then return end
+  if self.running or self.pausing then return end
   self.running = true
   spawn(function()
     local ok, problem = pcall(function() while self:step() do end end)
     self.running = false
-    if not ok then error(problem, 0) end
+    if not ok then
+      self:pause(self.max_delay)
+      error(problem, 0)
+    end
   end)
 end
 
---- Tries now, whatever the delay was; those that were set aside come after the others. How many.
+--- Tries now, whatever the delay was; of those that were set aside up to 100 come after the others.
+--- Returns how many.
 function outbox:retry()
   local moved = self.ns.store:transaction(function(store)
     local counters = self:counters(store)
@@ -129,7 +144,8 @@ function outbox:retry()
     store:set(self.prefix .. "counters", counters)
     return #list
   end)
-  self.due, self.attempt = 0, 0
+  if self.pausing then self.pausing:cancel() end
+  self.pausing, self.attempt = nil, 0
   self:wake()
   return moved
 end

@@ -54,7 +54,7 @@ describe("dispatch's outbox", () => {
     for (let round = 0; round < KILLS; round++) {
       let killed = false, done = 0;
       const load = async (socket) => {
-        while (!killed) {
+        while (!killed && socket.connected) {
           const n = next++;
           // Unanswered for ever if the broker dies first.
           await new Promise((resolve) => {

@@ -30,7 +30,9 @@ export class BoardMap {
     };
     grow("west", "east");
     grow("south", "north");
-    if (!this.area) this.area = want;
+    // At once where nothing was shown before.
+    if (!this.area || !this.shown) this.area = want;
+    this.shown = points.length > 0;
     for (const side of Object.keys(want)) this.area[side] += (want[side] - this.area[side]) * 0.08;
   }
 
