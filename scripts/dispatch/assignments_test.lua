@@ -78,6 +78,7 @@ describe("an assignment", function()
     advance(100)
     expect(support.last(dispatcher, "assignment:updated"))
       .to_match { state = "pending", sends = 0, reachable = false }
+    expect(#dispatcher:received("assignment:updated")).to_equal(2)
     local crew = support.crew("UNIT-5")
     advance(1)
     expect(#crew:received("assignment:received")).to_equal(1)
@@ -106,6 +107,9 @@ describe("an assignment", function()
     local first = support.assign(dispatcher, { assignmentId = "A-1" })
     local again = support.assign(dispatcher)
     expect(again).to_match { success = true, assignmentId = "A-1", duplicate = true }
+    expect(support.assign(dispatcher, { assignmentId = "A-2" }))
+      .to_match { assignmentId = "A-1", duplicate = true }
+    expect(#dispatcher:received("assignment:updated")).to_equal(2)
     expect(support.assign(dispatcher, { assignmentId = "A-1", unitId = "UNIT-6" }))
       .to_match(support.refusal("conflict", "assignmentId"))
     expect(first.assignmentId).to_equal("A-1")

@@ -47,6 +47,7 @@ describe("a completed transport", function()
 
   it("is billed once, however often it is told", function()
     complete("E-1", crew)
+    advance(1)
     expect(complete("E-1", crew)).to_match { success = true, duplicate = true }
     complete("E-2", crew)
     advance(5)

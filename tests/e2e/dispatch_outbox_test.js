@@ -9,6 +9,7 @@ const { describe, it, after } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Broker } = require("./lib/broker");
 const { Clients } = require("./lib/clients");
+const { RabbitMQ } = require("./lib/rabbitmq");
 const { event, until, within } = require("./lib/wait");
 
 const SECRET = "a secret of more than thirty-two bytes";
@@ -120,6 +121,37 @@ describe("dispatch's outbox", () => {
     const [unit] = await get("/units"), [incident] = await get("/incidents");
     assert.deepStrictEqual([unit.status, unit.location.coordinates], ["available", [-74, 40.7]]);
     assert.deepStrictEqual([incident.type, incident.status], ["Fall", "pending"]);
+    await broker.stop();
+  });
+
+  it("publishes bills to RabbitMQ, and keeps them until somebody takes them", {
+    skip: RabbitMQ.installed ? false : "rabbitmq-server is not installed",
+  }, async (t) => {
+    const rabbit = await RabbitMQ.start();
+    t.after(() => rabbit.stop());
+    const broker = await Broker.start({
+      app: "dispatch", env: { JWT_SECRET: SECRET, BILLING_AMQP_URL: rabbit.url() },
+      settings: { "settings.billing.first_delay": 0.05, "settings.billing.max_delay": 0.1 },
+    });
+    t.after(broker.discard);
+    const token = jwt.sign({ sub: "ann", role: "crew" }, SECRET, { expiresIn: 600 });
+    const socket = await clients.open(broker, "/", { auth: { token } });
+    const complete = (epcrId) => socket.emitWithAck("transport:completed", { incidentId: "INC-1", epcrId });
+    const bills = async () => (await (await fetch(`${broker.url}/api/socket-bridge/health`)).json()).billing;
+    assert.strictEqual((await complete("E-1")).success, true);
+    // No queue is there that would take it.
+    await broker.logged(/can't be delivered yet .*unroutable/);
+    assert.deepStrictEqual([(await bills()).target, (await bills()).waiting], ["amqp", 1]);
+    const admin = await rabbit.client();
+    t.after(admin.close);
+    await admin.channel.assertQueue("transport.completed");
+    await complete("E-2");
+    await until(async () => (await bills()).waiting === 0, "the bills are taken");
+    for (const epcrId of ["E-1", "E-2"]) {
+      const message = await admin.channel.get("transport.completed", { noAck: true });
+      assert.strictEqual(message.properties.messageId, `INC-1:${epcrId}`);
+      assert.strictEqual(JSON.parse(message.content).epcrId, epcrId);
+    }
     await broker.stop();
   });
 });
