@@ -14,6 +14,7 @@ local events = require "lib.events"
 local hub = require "lib.hub"
 local operations = require "lib.operations"
 local option = require "shared.option"
+local outbound = require "lib.outbound"
 
 local text = schema.string()
 
@@ -32,6 +33,7 @@ local function upstream()
   }
 end
 
+outbound.declare(ns)
 local outbox, target = billing.open(ns)
 local bridge = bridges.new(upstream(), hub.perform)
 board.open(ns)

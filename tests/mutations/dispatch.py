@@ -53,6 +53,8 @@ MUTATIONS = [
     # Billing.
     ("lib/billing.lua", "[401] = true, ", ""),
     ("lib/billing.lua", 'headers.authorization = "Bearer " .. TOKEN', 'headers.authorization = TOKEN'),
-    ("lib/api.lua", 'return query.open ~= "true" or not incident.closedAt', "return true"),
+    ("lib/api.lua", 'return query.open == "true" and', "return"),
+    ("lib/api.lua", "(not after or id > after) and", ""),
+    ("lib/api.lua", "while at > 1 and keys[at - 1] > id do at = at - 1 end", ""),
     ("lib/hub.lua", "local log_of = operation and operation.frequent and hub.positions or hub.audit", "local log_of = hub.audit"),
 ]

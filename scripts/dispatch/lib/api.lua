@@ -85,14 +85,32 @@ local function health(bridge, outbox, target)
   }
 end
 
+--- Of all records that hold, those with the first `most` keys after `after`.
+local function first(all, after, most, holds)
+  local keys = {}
+  for id, record in pairs(all) do
+    local is_early = #keys < most or id < keys[#keys]
+    if is_early and (not after or id > after) and holds(record) then
+      local at = #keys + 1
+      while at > 1 and keys[at - 1] > id do at = at - 1 end
+      table.insert(keys, at, id)
+      keys[most + 1] = nil
+    end
+  end
+  local chosen = {}
+  for _, id in ipairs(keys) do chosen[id] = all[id] end
+  return chosen
+end
+
+local function any() return true end
+
+--- A path with the records of a kind, by pages; `holds(query)` makes of the query what is wanted.
 local function list(path, kind, wanted, holds)
   serve("GET", path, wanted, function(request)
-    local chosen = {}
-    for id, record in pairs(board.all(kind)) do
-      if not holds or holds(record, request.query) then chosen[id] = record end
-    end
-    return paging.table(chosen, paging.of(request.query, { by = "key" }),
-                        function(_, record) return record end)
+    local page = paging.of(request.query, { by = "key" })
+    local chosen = first(board.all(kind), page.after, page.limit + 1,
+                         holds and holds(request.query) or any)
+    return paging.table(chosen, page, function(_, record) return record end)
   end)
 end
 
@@ -142,11 +160,11 @@ function api.open(bridge, outbox, target)
   end)
 
   list("/units", "units", { "dispatcher", "admin", "dashboard", "crew" })
-  list("/incidents", "incidents", BOARDS, function(incident, query)
-    return query.open ~= "true" or not incident.closedAt
+  list("/incidents", "incidents", BOARDS, function(query)
+    return query.open == "true" and function(incident) return not incident.closedAt end
   end)
-  list("/assignments", "assignments", STAFF, function(assignment, query)
-    return not query.state or assignment.state == query.state
+  list("/assignments", "assignments", STAFF, function(query)
+    return query.state and function(assignment) return assignment.state == query.state end
   end)
 end
 

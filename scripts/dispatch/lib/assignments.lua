@@ -175,16 +175,13 @@ end
 
 --- A device of a unit is there: it joins the rooms of its incidents and is sent what waits for it.
 function assignments.welcome(socket, unit)
-  for id, assignment in pairs(board.all("assignments")) do
-    if assignment.unitId == unit and assignment.state ~= "closed" then
-      socket:join("incident:" .. assignment.incidentId)
-      if is_open(assignment) then
-        if assignment.state == "pending" and assignment.reachable == false then
-          spawn(function() send_now(id) end)
-        else
-          send_to({ socket }, assignment)
-        end
-      end
+  for incident, id in pairs(board.tasks(unit)) do
+    local assignment = board.find("assignments", id)
+    if assignment.state ~= "closed" then socket:join("incident:" .. incident) end
+    if assignment.state == "pending" and assignment.reachable == false then
+      spawn(function() send_now(id) end)
+    elseif is_open(assignment) then
+      send_to({ socket }, assignment)
     end
   end
 end

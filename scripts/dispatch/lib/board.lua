@@ -1,6 +1,6 @@
 -- What is known: units, incidents and assignments. The store has it, and state.board is the same in
--- memory: {units, incidents, assignments} by id, `counts` of them, and crews[incident][unit] =
--- assignment. Records are replaced, never changed in place.
+-- memory: {units, incidents, assignments} by id, `counts` of them, crews[incident][unit] = assignment,
+-- and tasks[unit][incident] = assignment. Records are replaced, never changed in place.
 local schema = require "schema"
 local option = require "shared.option"
 
@@ -29,20 +29,23 @@ local function copy(value)
   return other
 end
 
-local function note_crew(known, assignment)
-  local crews = known.crews[assignment.incidentId] or {}
-  known.crews[assignment.incidentId] = crews
-  crews[assignment.unitId] = assignment.assignmentId
+local function put(index, outer, inner, value)
+  local of = index[outer] or {}
+  of[inner] = value
+  index[outer] = next(of) and of or nil
 end
 
-local function forget_crew(known, assignment)
-  local crews = known.crews[assignment.incidentId] or {}
-  crews[assignment.unitId] = nil
-  if not next(crews) then known.crews[assignment.incidentId] = nil end
+--- Notes in the indices that an assignment is there; or, with false, that it is not.
+local function index_assignment(known, assignment, is_there)
+  local unit, incident = assignment.unitId, assignment.incidentId
+  local id = is_there and assignment.assignmentId or nil
+  put(known.crews, incident, unit, id)
+  put(known.tasks, unit, incident, id)
 end
 
 local function read_all()
-  local known = { units = {}, incidents = {}, assignments = {}, counts = {}, crews = {} }
+  local known = { units = {}, incidents = {}, assignments = {}, counts = {}, crews = {},
+                  tasks = {} }
   for kind in pairs(LIMITS) do
     local last
     known.counts[kind] = 0
@@ -56,7 +59,7 @@ local function read_all()
       end
     until #page < PAGE
   end
-  for _, assignment in pairs(known.assignments) do note_crew(known, assignment) end
+  for _, assignment in pairs(known.assignments) do index_assignment(known, assignment, true) end
   return known
 end
 
@@ -104,7 +107,7 @@ function board.change(kind, id, make, options)
     if not ok then fail("unavailable", "the store: " .. tostring(why)) end
     if not was then all.counts[kind] = all.counts[kind] + 1 end
     all[kind][id] = changed
-    if kind == "assignments" then note_crew(all, changed) end
+    if kind == "assignments" then index_assignment(all, changed, true) end
     return changed, was
   end)
   if record == nil and before == "busy" then fail("busy", "too many wait for " .. kind .. " " .. id) end
@@ -117,6 +120,9 @@ function board.assignment_of(unit, incident) return (known().crews[incident] or 
 --- The assignments of an incident, by unit.
 function board.crews(incident) return copy(known().crews[incident]) or {} end
 
+--- The assignments of a unit, by incident.
+function board.tasks(unit) return copy(known().tasks[unit]) or {} end
+
 function board.is_closing(status) return CLOSING[status:lower()] == true end
 
 local function forget(kind, id)
@@ -126,7 +132,7 @@ local function forget(kind, id)
   if not record then return end
   all[kind][id] = nil
   all.counts[kind] = all.counts[kind] - 1
-  if kind == "assignments" then forget_crew(all, record) end
+  if kind == "assignments" then index_assignment(all, record, false) end
 end
 
 --- Forgets incidents that were closed long ago, with their assignments, and units of which nobody has

@@ -46,21 +46,23 @@ local function let_in(socket)
   if actor.unit then join_unit(socket, actor.unit) end
 end
 
+--- Connections by their source: {total, bridge, client, unauthenticated}.
+function clients.figures()
+  local state = ns.state
+  if not state.connections then
+    state.connections = { total = 0, bridge = 0, client = 0, unauthenticated = 0 }
+  end
+  return state.connections
+end
+
+local function count(source, by)
+  local figures = clients.figures()
+  figures.total, figures[source] = figures.total + by, figures[source] + by
+end
+
 local function take(socket, actor)
   socket.data.actor = actor
   socket.data.user = { id = actor.id, roles = actor.roles }
-end
-
---- Connections by their source.
-function clients.figures()
-  local figures = { total = 0, bridge = 0, client = 0, unauthenticated = 0 }
-  for _, socket in ipairs(ns:fetch()) do
-    local source = (socket.data.actor or {}).source
-    if source then
-      figures.total, figures[source] = figures.total + 1, figures[source] + 1
-    end
-  end
-  return figures
 end
 
 function clients.open(the_ns)
@@ -80,6 +82,7 @@ function clients.open(the_ns)
 
   ns:on_connect(function(socket)
     local actor = socket.data.actor
+    count(actor.source, 1)
     if actor.source ~= "unauthenticated" then return let_in(socket) end
     hub.note(actor, "connected", "unauthorized", socket.id)
     after(GRACE_SECONDS, function()
@@ -90,6 +93,7 @@ function clients.open(the_ns)
   end)
 
   ns:on_disconnect(function(socket, reason)
+    count(socket.data.actor.source, -1)
     hub.note(socket.data.actor, "disconnected", "done", socket.id, reason)
   end)
 
@@ -104,6 +108,9 @@ function clients.open(the_ns)
       return found
     end)
     for _, room in ipairs { "staff", "boards" } do socket:leave(room) end
+    if not socket.connected then return end
+    count(before.source, -1)
+    count(actor.source, 1)
     take(socket, actor)
     let_in(socket)
     return { success = true, source = actor.source }

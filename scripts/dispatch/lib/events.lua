@@ -16,13 +16,13 @@ local latitude, longitude = schema.number { min = -90, max = 90 },
   schema.number { min = -180, max = 180 }
 local heading, speed = schema.number { min = 0, max = 360 }, schema.number { min = 0, max = 2000 }
 
-local Point = schema.named("Point", schema.object {
+events.Point = schema.named("Point", schema.object {
   description = "GeoJSON: longitude before latitude",
   type = schema.enum { "Point" },
   coordinates = schema.array(schema.number(), { min = 2, max = 3 }),
 })
 local Place = schema.one_of {
-  Point,
+  events.Point,
   schema.object { latitude = latitude, longitude = longitude },
   schema.object { lat = latitude, lng = longitude },
 }
