@@ -2,16 +2,19 @@
 // The plugin upstream: a broker's scripts as a client of a Node Socket.IO server, and of another broker.
 
 const assert = require("node:assert");
+const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
+const os = require("node:os");
 const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const { Server } = require("socket.io");
-const { Broker, moonwire, scriptsFolder } = require("./lib/broker");
+const { Broker, moonwire, scriptsFolder, ROOT } = require("./lib/broker");
 const { Authority } = require("./lib/certificates");
 const { Clients } = require("./lib/clients");
-const { until } = require("./lib/wait");
+const { readExamples } = require("./lib/examples");
+const { event, until } = require("./lib/wait");
 
 /// A namespace whose clients drive one connection: `options` is Lua.
 const script = (options, more = "") => `
@@ -56,9 +59,9 @@ async function serve({ port = 0, options = {}, set = () => {}, tls } = {}) {
   node.url = `${tls ? "https" : "http"}://127.0.0.1:${node.port}`;
   node.stop = async () => {
     running.splice(running.indexOf(node), 1);
-    server.closeAllConnections();  // as a process that ends
-    io.disconnectSockets(true);
-    await new Promise((resolve) => io.close(resolve));
+    const closed = new Promise((resolve) => io.close(resolve));
+    server.closeAllConnections();  // as of a process that ends
+    await closed;
   };
   running.push(node);
   return node;
@@ -100,9 +103,9 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
         set: (io) => io.of("/cad").use((socket, next) =>
           next(socket.handshake.auth.token === "secret" ? undefined : new Error("no"))
         ).on("connection", (socket) => {
-          socket.onAny((event, ...args) => {
-            if (typeof args.at(-1) === "function") args.pop()(event, ...args);
-            else told.push([event, ...args]);
+          socket.onAny((name, ...args) => {
+            if (typeof args.at(-1) === "function") args.pop()(name, ...args);
+            else told.push([name, ...args]);
           });
         }),
       });
@@ -126,16 +129,16 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
       await until(() => heard.length === 100, "100 events");
       assert.deepStrictEqual(heard, Array.from({ length: 100 }, (_, i) => [i, Buffer.from([i]), { i }]));
 
-      const upstream = [...node.io.of("/cad").sockets.values()][0].timeout(5000);
+      const [upstream] = [...node.io.of("/cad").sockets.values()];
       const all = (...args) => new Promise((resolve, reject) => {
-        upstream.emit(...args, (error, ...values) => (error ? reject(error) : resolve(values)));
+        upstream.timeout(20000).emit(...args, (error, ...values) => (error ? reject(error) : resolve(values)));
       });
       assert.deepStrictEqual(await all("ask", ...values), ["answer", ...values]);
       assert.deepStrictEqual(await all("nothing"), []);
       assert.deepStrictEqual(await all("refuse"), [{ error: { code: "teapot", message: "short", data: { a: 1 } } }]);
       assert.deepStrictEqual(await all("bug"), [{ error: { code: "internal", message: "internal error" } }]);
       let unanswered = 0;
-      for (const event of ["mute", "nobody handles this"]) upstream.emit(event, () => ++unanswered);
+      for (const name of ["mute", "nobody handles this"]) upstream.emit(name, () => ++unanswered);
       assert.deepStrictEqual(await all("ask"), ["answer"]);
       assert.strictEqual(unanswered, 0);
 
@@ -143,7 +146,7 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
       assert.strictEqual(fate.connected, true);
       assert.strictEqual(fate.url, node.url);
       assert.deepStrictEqual([fate.sent, fate.received, fate.queued, fate.dropped, fate.failed, fate.attempts],
-        [3, 108, 0, 0, 0, 0]);
+        [3, 107, 0, 0, 0, 0]);
       assert.strictEqual(fate.uptime_percent, 100);
       await stop({ expected: /oops/ });
     });
@@ -197,7 +200,8 @@ it("what a namespace refuses stays so until a script reconnects, as in the offic
 
   // A server that puts this client out means it, too.
   [...node.io.sockets.sockets.values()][0].disconnect();
-  assert.strictEqual((await state(ask, "disconnected")).reconnections, 1);
+  assert.strictEqual((await state(ask, "disconnected")).last_error,
+    "the server disconnected this client");
   assert.strictEqual((await ask("fate")).attempts, 0);
   await ask("reconnect");
   await state(ask, "connected");
@@ -249,17 +253,17 @@ it("a call is answered once: by the server, by its time, or by the end of the co
     }),
   });
   const { ask, client } = await bridge(`url = "${node.url}", reconnection_attempts = 1000`, {
-    more: 'ns:on("why", function(_, seconds, event) return { cad:timeout(seconds):call(event) } end)\n' +
+    more: 'ns:on("why", function(_, seconds, event) return select(2, cad:timeout(seconds):call(event)) end)\n' +
       'ns:on("many", function() return { cad:call("many") } end)',
   });
   await state(ask, "connected");
   assert.deepStrictEqual(await ask("many"), [1, [2], Buffer.from("3")]);
-  assert.deepStrictEqual(await ask("why", 0.02, "hold"), { 2: "timeout" });
+  assert.deepStrictEqual(await ask("why", 0.02, "hold"), "timeout");
   const lost = ask("why", 20, "hold");
   await until(() => held.length === 2, "two held");
   await node.stop();
-  assert.deepStrictEqual(await lost, { 2: "disconnected" });
-  assert.deepStrictEqual(await ask("why", 0.02, "hold"), { 2: "timeout" });
+  assert.deepStrictEqual(await lost, "disconnected");
+  assert.deepStrictEqual(await ask("why", 0.02, "hold"), "timeout");
   assert.deepStrictEqual((await ask("fate")).queued, 0, "nobody waits for it, so it is not sent");
   assert.strictEqual(client.connected, true);
 });
@@ -302,6 +306,57 @@ describe("over TLS", () => {
   }
 });
 
+it("killed and started again under load, the server has all that it acknowledged, once and in order", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moonwire-upstream-"));
+  const file = path.join(folder, "items");
+  const begin = async (port) => {
+    const child = spawn(process.execPath, ["-e", `
+      const io = new (require("socket.io").Server)(${port});
+      io.on("connection", (socket) => socket.on("item", (i, reply) => {
+        require("fs").appendFileSync(${JSON.stringify(file)}, i + "\\n");
+        reply();
+      }));
+      io.httpServer.on("listening", () => console.log(io.httpServer.address().port));
+    `], { cwd: __dirname, stdio: ["ignore", "pipe", "inherit"] });
+    child.unref();
+    const [line] = await event(child.stdout, "data");
+    return { child, port: Number(line) };
+  };
+  let server = await begin(0);
+  try {
+    const { ask } = await bridge(`url = "http://127.0.0.1:${server.port}", reconnection_attempts = 0`, {
+      more: 'ns:on("sure", function(_, i) return select(2, cad:call("item", i)) end)',
+    });
+    await state(ask, "connected");
+    const fates = [];
+    const send = (first, last) => {
+      for (let i = first; i <= last; ++i) fates.push(ask("sure", i).then((why) => [i, why ?? null]));
+    };
+    for (let round = 0; round < 3; ++round) {
+      send(round * 600 + 1, round * 600 + 300);
+      await fates[round * 600];  // in the middle of them
+      server.child.kill("SIGKILL");
+      await event(server.child, "exit");
+      send(round * 600 + 301, round * 600 + 600);
+      server = await begin(server.port);
+      await state(ask, "connected");
+    }
+    const ends = await Promise.all(fates);
+    const items = fs.readFileSync(file, "utf8").trim().split("\n").map(Number);
+    assert.deepStrictEqual(items, [...new Set(items)].sort((a, b) => a - b), "once and in order");
+    for (const [i, why] of ends) {
+      assert.ok(why === null || why === "disconnected", why);
+      if (why === null) assert.ok(items.includes(i), `${i} was acknowledged`);
+    }
+    // What was raised while it was away is there, all of it.
+    for (const [i, why] of ends) if (i % 600 === 0) assert.strictEqual(why, null);
+    assert.strictEqual((await ask("fate")).reconnections, 3);
+  } finally {
+    server.child.kill("SIGKILL");
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
 describe("with another broker", () => {
   it("events and acknowledgements go both ways", async () => {
     const other = await Broker.start({ scripts: { "main.lua": `
@@ -320,6 +375,39 @@ ns:on("ask me", function(socket, ...) return socket:call("ask", ...) end)
     await stop();
     await other.stop();
   });
+});
+
+it("the example of plugins/README.md does what the text says", async () => {
+  const incidents = [];
+  const node = await serve({ set: (io) => io.use((socket, next) => {
+    next(socket.handshake.auth.token === "secret" ? undefined : new Error("no"));
+  }).on("connection", (socket) => {
+    socket.on("unit:status", (unit) => incidents.push(unit));
+    socket.on("incident:find", (id, reply) => reply({ id }));
+  }) });
+  const example = readExamples(path.join(ROOT, "plugins/README.md"))
+    .find(({ section, language }) => section === "upstream" && language === "lua");
+  const broker = await Broker.start({
+    scripts: {
+      "dispatch/main.lua": example.text + 'ns:on_connect(function(socket) socket:join("dispatchers") end)\n',
+      "dispatch/moonwire.toml": `[settings.cad]\nurl = "${node.url}"\ntoken = "secret"\n`,
+    },
+    settings: { "plugins.load": "upstream" },
+  });
+  const client = await clients.open(broker, "/dispatch", { transports: ["websocket"] });
+  const ask = (...args) => client.timeout(20000).emitWithAck(...args);
+  await until(async () => (await ask("bridge:health")).connected, "the bridge");
+  await ask("unit:status", { unit: 7 });
+  assert.deepStrictEqual(await until(() => incidents[0], "the unit"), { unit: 7 });
+  assert.deepStrictEqual(await ask("incident:find", 3), { id: 3 });
+  const heard = event(client, "incident:new");
+  const [socket] = [...node.io.sockets.sockets.values()];
+  assert.deepStrictEqual(await socket.timeout(20000).emitWithAck("incident:new", { id: 1 }), { received: true });
+  assert.deepStrictEqual(await heard, [{ id: 1 }]);
+  const status = event(client, "bridge");
+  await node.stop();
+  assert.strictEqual((await status)[0], "disconnected");
+  await broker.stop();
 });
 
 it("a reload keeps the connection and its queue, and replaces what handles its events", async () => {
@@ -361,12 +449,12 @@ it("a reload keeps the connection and its queue, and replaces what handles its e
 it("a script may end a connection, and what it says then is refused", async () => {
   const node = await serve();
   const { ask } = await bridge(`url = "${node.url}"`, {
-    more: 'ns:on("why", function() return { cad:emit("x") } end)',
+    more: 'ns:on("why", function() return select(2, cad:emit("x")) end)',
   });
   await state(ask, "connected");
   await ask("close");
   await until(() => node.io.sockets.sockets.size === 0, "no connection");
-  assert.deepStrictEqual(await ask("why"), { 2: "closed" });
+  assert.deepStrictEqual(await ask("why"), "closed");
   assert.strictEqual(await ask("fate"), null);
 });
 
@@ -418,7 +506,7 @@ it("moonwire check finds what is wrong with a connection, and opens none", async
   };
   assert.strictEqual(check(`name = "a", url = "${node.url}"`).status, 0);
   assert.strictEqual(node.io.engine.clientsCount, 0);
-  for (const [options, complaint] of [
+  for (const [options, complaint, line = 2] of [
     ['url = "http://a"', "upstream.connect: needs a name"],
     ['name = "a"', "upstream.connect: a: needs a url"],
     ['name = "a", url = "ftp://a"', "upstream.connect: a: 'ftp://a' is no http, https, ws or wss URL"],
@@ -428,10 +516,11 @@ it("moonwire check finds what is wrong with a connection, and opens none", async
     ['name = "a", url = "http://a", namespace = "b"', "upstream.connect: a: a namespace begins with /"],
     ['name = "a", url = "http://a", auth = { 1 }', "upstream.connect: a: auth is a table with names"],
     ['name = "a", url = "http://a", transports = { "carrier pigeon" }', "upstream.connect: a: a transport is"],
+    ['name = "a", url = "http://a" }\nrequire("plugin.upstream").connect { name = "a", url = "http://b"',
+      "upstream.connect: there is a connection 'a' already: share it by a module", 3],
   ]) {
     const { status, stdout, stderr } = check(options);
     assert.strictEqual(status, 1, options);
-    assert.ok((stdout + stderr).includes(`app/main.lua:2: error: ${complaint}`) ||
-      (stdout + stderr).includes(complaint), stdout + stderr);
+    assert.ok((stdout + stderr).includes(`app/main.lua:${line}: ${complaint}`), stdout + stderr);
   }
 });
