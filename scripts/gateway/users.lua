@@ -23,6 +23,17 @@ ns:use(function(socket)
   socket.data.rooms_at_first = rooms.of_user(ns.store, socket.data.who.userId)
 end)
 
+--- Out of rooms that it was put out of while it was away.
+local function leave_lost_rooms(socket)
+  local still = {}
+  for _, room_id in ipairs(rooms.of_user(ns.store, socket.data.who.userId)) do
+    still[rooms.name(room_id)] = true
+  end
+  for _, room in ipairs(socket.rooms) do
+    if room:sub(1, 5) == "room:" and not still[room] then socket:leave(room) end
+  end
+end
+
 local figure = schema.integer { min = 0 }
 ns:emits("connected", schema.named("Connected", schema.object {
   userId = identity.id, sessionId = schema.string(), socketId = schema.string(),
@@ -45,7 +56,9 @@ ns:on_connect(function(socket)
   local user, session = identity.user_room(who.userId), identity.session_room(who.sessionId)
   presence.add(ns.state, socket)
   stats.connected(ns.state, ns.state.socket_count)
-  if not socket.recovered then
+  if socket.recovered then
+    leave_lost_rooms(socket)
+  else
     local member_of = socket.data.rooms_at_first
     socket.data.rooms_at_first = nil
     socket:join(user, session)
