@@ -54,13 +54,16 @@ local function words_of(body)
   return words
 end
 
-events.route(ns, "POST", "/socket/notifications", {
-  roles = SENDERS,
-  body = schema.object(sending.when(with(SAYS, {
-    userId = id, template = schema.optional(id), values = schema.optional(schema.object {}),
-  }))),
-}, function(request)
-  local body = request.json
+local notice = schema.object(sending.when(with(SAYS, {
+  userId = id, template = schema.optional(id), values = schema.optional(schema.object {}),
+})))
+local news = schema.object(sending.when {
+  type = schema.default(id, "info"), priority = priority, title = schema.optional(text),
+  message = schema.string { min = 1, max = 16384 }, data = schema.optional(schema.object {}),
+  keepSeconds = schema.default(schema.number { min = 1, max = announcements.LONGEST }, 86400),
+})
+
+local function notify(body)
   local notification = words_of(body)
   notification.notificationId, notification.userId = uuid(), body.userId
   notification.timestamp = iso_time()
@@ -68,7 +71,22 @@ events.route(ns, "POST", "/socket/notifications", {
   answer.id, answer.notificationId = nil, notification.notificationId
   if status == 200 then answer.online = answer.sockets > 0 end
   return status, answer
-end)
+end
+
+local function announce(body)
+  return sending.send(ns, "announcement", {
+    type = body.type, priority = body.priority, title = body.title, message = body.message,
+    data = body.data, keepSeconds = body.keepSeconds, timestamp = iso_time(),
+  }, body)
+end
+
+events.route(ns, "POST", "/socket/notifications", { roles = SENDERS, body = notice },
+  function(request) return notify(request.json) end)
+events.route(ns, "POST", "/socket/announcements", { roles = SENDERS, body = news },
+  function(request) return announce(request.json) end)
+-- For other apps of this broker: ask("/gateway", "notify", {userId = …, message = …}).
+ns:serve("notify", function(body) return select(2, notify(events.check(notice, body))) end)
+ns:serve("announce", function(body) return select(2, announce(events.check(news, body))) end)
 
 --- What a user was sent, whether delivered or waiting.
 local function notifications_of(user_id, page)
@@ -91,21 +109,6 @@ events.route(ns, "GET", "/socket/users/:userId/notifications", { roles = READERS
   local page = notifications_of(user_id, paging.of(request.query))
   return 200, { notifications = page.items, next = page.next,
                 waiting = mailbox.waiting(ns, identity.user_room(user_id)) }
-end)
-
-events.route(ns, "POST", "/socket/announcements", {
-  roles = SENDERS,
-  body = schema.object(sending.when {
-    type = schema.default(id, "info"), priority = priority, title = schema.optional(text),
-    message = schema.string { min = 1, max = 16384 }, data = schema.optional(schema.object {}),
-    keepSeconds = schema.default(schema.number { min = 1, max = announcements.LONGEST }, 86400),
-  }),
-}, function(request)
-  local body = request.json
-  return sending.send(ns, "announcement", {
-    type = body.type, priority = body.priority, title = body.title, message = body.message,
-    data = body.data, keepSeconds = body.keepSeconds, timestamp = iso_time(),
-  }, body)
 end)
 
 -- Templates ------------------------------------------------------------------------------------

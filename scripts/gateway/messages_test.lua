@@ -87,6 +87,21 @@ describe("a notification", function()
   end)
 end)
 
+describe("other apps of the broker", function()
+  it("notify and announce, too", function()
+    local a = user("u1")
+    expect(ask("/gateway", "notify", { userId = "u1", message = "from within" }))
+      .to_match { success = true, online = true }
+    expect(ask("/gateway", "announce", { message = "to all" })).to_match { success = true, sockets = 1 }
+    settle()
+    expect(texts(a)).to_equal { "from within" }
+    expect(texts(a, "announcement")).to_equal { "to all" }
+    local _, why, code = ask("/gateway", "notify", { message = "x" })
+    expect(code).to_equal("invalid")
+    expect(why).to_match("^userId: ")
+  end)
+end)
+
 describe("acknowledged delivery", function()
   it("sends until it is acknowledged, then goes on", function()
     local a = user("u1", "s1", { acks = true })

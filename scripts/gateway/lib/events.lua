@@ -10,7 +10,7 @@ local events = {}
 local known = {}
 
 --- What holds, with defaults filled in; raises `invalid` with the field that doesn't.
-local function check(shape, value)
+function events.check(shape, value)
   local checked, problem = schema.check(shape, value)
   if not problem then return checked end
   local field = problem.path:gsub("^%$%.?", "")
@@ -34,7 +34,7 @@ function events.on(ns, event, contract, handler)
   ns:on(event, contract, function(socket, data)
     stats.received(ns.state, event)
     presence.touch(ns.state, socket)
-    return passed(ns, pcall(function() return handler(socket, check(shape, data)) end))
+    return passed(ns, pcall(function() return handler(socket, events.check(shape, data)) end))
   end)
 end
 
@@ -57,7 +57,7 @@ function events.route(ns, method, path, options, handler)
       if options.roles and not (options.may and options.may(request)) then
         access.require(request.user, options.roles)
       end
-      if options.body then request.json = check(options.body, request.json) end
+      if options.body then request.json = events.check(options.body, request.json) end
       return handler(request)
     end))
   end)
