@@ -74,10 +74,14 @@ Broker::Broker(Configuration configuration)
                reactors_of(transport_, thread_count(settings_.threads))),
       audit_(settings_.audit),
       teller_(scripts_),
-      bundle_(settings_.client_bundle),
-      router_(engine_, scripts_, bundle_, plugins_->provisions(),
+      bundle_(settings_.client_bundle ? std::filesystem::path(*settings_.client_bundle)
+                                      : ClientBundle::beside_binary()),
+      app_pages_(settings_.pages),
+      router_(engine_, scripts_, bundle_, app_pages_, plugins_->provisions(),
               [this](std::string_view path) { return page(path); }),
-      apps_(std::move(configuration.apps)) {}
+      apps_(std::move(configuration.apps)) {
+    app_pages_.set_apps(apps_);
+}
 
 Broker::~Broker() {
     stop();
@@ -154,6 +158,7 @@ Result<void> Broker::look_for_apps() {
             if (known.folder == app.folder) app = known;
     apps_ = *std::move(found);
     scripts_.set_apps(apps_);
+    app_pages_.set_apps(apps_);
     return {};
 }
 

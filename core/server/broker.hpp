@@ -89,6 +89,7 @@ private:
     AuditLog audit_;
     SuspicionTeller teller_;
     ClientBundle bundle_;
+    AppPages app_pages_;
     Router router_;
     std::vector<transport::ListeningAddress> addresses_;
     std::atomic<bool> ready_{false};

@@ -323,6 +323,7 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("server.write_timeout_ms", transport.write_timeout, 1, kDayMs),
     {"server.trusted_proxies", apply_trusted_proxies},
     {"server.client_bundle", apply_client_bundle, true},
+    MOONWIRE_FLAG("server.pages", pages),
     {"server.control", [](S& s, const V& v) -> R {
          return with(to_text(v), [&](std::string text) { s.control = std::move(text); });
      }, true},

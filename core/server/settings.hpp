@@ -55,7 +55,9 @@ struct Settings {
     unsigned threads = 0;  // 0: one a core
     std::chrono::seconds drain{10};
     std::optional<std::string> control;  // its socket; empty: none; not set: the default place
-    std::string client_bundle;  // the folder of the JavaScript client's files; empty: none
+    /// The folder of the JavaScript client's files; empty: none; not set: beside the binary.
+    std::optional<std::string> client_bundle;
+    bool pages = true;  // the apps' public folders are served
     script::VmLimits script_limits;  // of namespaces without settings of their own
     transport::HttpClientOptions http;  // the scripts' way out
     std::string store_kind = "sqlite";  // or memory

@@ -150,7 +150,7 @@ end)` },
 
 describe("without a client bundle", () => {
   it("its files are not found", async () => {
-    const broker = await Broker.start();
+    const broker = await Broker.start({ settings: { "server.client_bundle": "" } });
     assert.strictEqual((await request(broker.url, "/socket.io/socket.io.js")).status, 404);
     await broker.stop();
   });

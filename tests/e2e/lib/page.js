@@ -70,6 +70,7 @@ class Page {
     inner.on("console", (message) => {
       if (message.type() !== "error") return;
       const { url, lineNumber } = message.location();
+      if (url.endsWith("/favicon.ico")) return; // the browser's idea, not the page's
       this.errors.push(`console: ${message.text()} (${url}:${lineNumber})`);
     });
   }
