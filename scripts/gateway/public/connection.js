@@ -13,6 +13,10 @@ function identity() {
 
 /// Connects; the element `state` says how it goes.
 function connect(me, state) {
+  if (typeof io === "undefined") {
+    state.textContent = "the Socket.IO client is not there: see the setting server.client_bundle";
+    throw new Error(state.textContent);
+  }
   const socket = io("/gateway", {
     // Asked for anew at each connection, as the broker may have another key by then.
     auth: async (done) => {
