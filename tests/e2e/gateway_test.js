@@ -263,6 +263,27 @@ it("the gateway's variables are the document's", async () => {
   await broker.stop();
 });
 
+it("who comes back by recovery is out of the rooms that it lost meanwhile", async () => {
+  const broker = await start({ settings: { "recovery.enabled": true } });
+  const a = await user(broker, "u1", "s1");
+  await a.emitWithAck("create_room", { roomId: "kept" });
+  await a.emitWithAck("create_room", { roomId: "lost" });
+  const heard = collect(a, "room_message");
+  const meanwhile = event(a, "disconnect").then(() => rest(broker, "POST", "/socket/rooms/leave", { roomId: "lost", userId: "u1" }));
+  a.io.reconnectionDelay(300);
+  a.io.engine.close();
+  assert.strictEqual((await meanwhile).status, 200);
+  await event(a, "connect");
+  assert.ok(a.recovered);
+  for (const roomId of ["lost", "kept"]) {
+    const sent = await rest(broker, "POST", "/socket/rooms/message", { roomId, message: roomId });
+    assert.strictEqual(sent.status, 200);
+  }
+  await has(heard, 1);
+  assert.deepStrictEqual(messages(heard), ["kept"]);
+  await broker.stop();
+});
+
 describe("a gateway that is killed", () => {
   it("loses nothing that it had accepted, and does nothing twice", async () => {
     const broker = await start({ settings: { "settings.workers.return_seconds": 1, "settings.workers.wait_seconds": 10 } });

@@ -9,6 +9,7 @@ import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
 import unittest.mock
@@ -80,6 +81,10 @@ class Gateway(unittest.TestCase):
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
+        # One that says nothing must not hang its test.
+        deadline = threading.Timer(DEADLINE, process.kill)
+        deadline.start()
+        self.addCleanup(deadline.cancel)
         self.assertEqual(process.stdout.readline().strip(), "ready")
         return process
 
