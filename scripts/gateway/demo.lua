@@ -7,6 +7,7 @@ local tools = require "lib.tools"
 
 local STEP_SECONDS = 0.4
 local SENTENCES = 2
+local TIP_SECONDS = 20
 local TIPS = {
   "Ask a tool, and reload the page while it works: the answer finds its way back.",
   "Open this page twice to talk to yourself in the lobby.",
@@ -95,8 +96,9 @@ end)
 spawn(function()
   local i = 0
   while true do
-    sleep(20)
+    sleep(i == 0 and 1 or TIP_SECONDS)
     i = i % #TIPS + 1
-    ask("/gateway", "announce", { type = "tip", message = TIPS[i], keepSeconds = 20 })
+    -- Kept until the next, so that every visitor finds one.
+    ask("/gateway", "announce", { type = "tip", message = TIPS[i], keepSeconds = TIP_SECONDS })
   end
 end)

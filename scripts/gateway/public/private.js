@@ -93,8 +93,8 @@ async function keyWith(pair, otherId) {
 
 function say(who, text, own) {
   const card = element("article");
+  if (!own) card.append(element("div", "who", who));
   card.append(element("div", own ? "asked" : "answer", text));
-  card.title = who;
   append(at("chat"), card);
 }
 
