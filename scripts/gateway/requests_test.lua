@@ -142,6 +142,18 @@ describe("a request", function()
     expect(a:received("ai_response")).to_equal {}
   end)
 
+  it("is answered once, however often /workers says so", function()
+    open()
+    for _ = 1, 2 do
+      expect(ask("/gateway", "respond", {
+        requestId = "r1", sessionId = "s1", userId = "u1", toolId = "upper", success = true,
+        response = "HELLO", attempts = 1, durationMs = 1,
+      })).to_equal(true)
+    end
+    support.settle()
+    expect(a:received("ai_response")).to_have_length(1)
+  end)
+
   it("can be cancelled", function()
     open()
     local w = worker("w1")
@@ -260,7 +272,10 @@ describe("a worker", function()
   it("gets as much as it says that it can do, and the least busy first", function()
     open()
     local w1, w2 = worker("w1", { capacity = 2 }), worker("w2", { capacity = 2 })
-    for i = 1, 5 do ask_for(a, "r" .. i) end
+    for i = 1, 2 do ask_for(a, "r" .. i) end
+    support.settle()
+    for _, w in ipairs { w1, w2 } do expect(jobs_of(w)).to_have_length(1) end
+    for i = 3, 5 do ask_for(a, "r" .. i) end
     support.settle()
     expect(jobs_of(w1)).to_have_length(2)
     expect(jobs_of(w2)).to_have_length(2)

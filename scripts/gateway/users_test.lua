@@ -45,6 +45,14 @@ describe("a connection", function()
     expect(b:received("connected")).to_match { { userId = "u7", sessionId = b.id } }
   end)
 
+  it("by a token can't say that it is another user", function()
+    local client, why = connect("/gateway", { user = { sub = "u7" }, auth = { userId = "u8" } })
+    expect(client).to_be_nil()
+    expect(why).to_match { data = { code = "forbidden" } }
+    client = connect("/gateway", { user = { sub = "u7" }, auth = { userId = "u7", sessionId = "s" } })
+    expect(client:received("connected")).to_match { { userId = "u7", sessionId = "s" } }
+  end)
+
   it("by a token without a user is refused", function()
     local client, why = connect("/gateway", { user = { role = "admin" } })
     expect(client).to_be_nil()

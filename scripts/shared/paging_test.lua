@@ -13,7 +13,7 @@ describe("what a page asks for", function()
 
   it("names the field that is wrong", function()
     local function wrong(query, options)
-      local _, why, code = ask(NSP, "of", query, options)
+      local _, why, code = ask(NSP, "of", query, options or {})
       expect(code).to_equal("invalid")
       return (why:match("^%a+"))
     end

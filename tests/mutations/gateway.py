@@ -18,9 +18,8 @@ MUTATIONS = [
     ("messages.lua", '"/socket/templates/:name", { roles = { "admin" }, body', '"/socket/templates/:name", { roles = SENDERS, body'),
     # What must reach its owner, once and in order.
     ("lib/mailbox.lua", "    if id <= box.delivered then return end\n", "    if true then return end\n"),
-    ("lib/mailbox.lua", "box.waiting = math.max(0, box.waiting - 1)", "box.waiting = box.waiting"),
     ("lib/mailbox.lua", "  if box.waiting >= LIMIT then recount(store, owner, box) end\n", ""),
-    ("lib/mailbox.lua", "    if attempt(ns, sockets, event, data) then return true end", "    attempt(ns, sockets, event, data)\n    return true"),
+    ("lib/mailbox.lua", "    if attempt(ns, sockets, event, data) then return true end", "    attempt(ns, sockets, event, data)\n    do return true end"),
     ("lib/mailbox.lua", "for number = 1, ATTEMPTS do", "for number = 1, ATTEMPTS + 1 do"),
     ("lib/mailbox.lua", "    stalled[owner] = not done or nil\n", ""),
     ("lib/announcements.lua", "    for _, user_id in ipairs(users) do mark(ns, user_id, id) end\n", ""),
