@@ -100,4 +100,14 @@ bool PluginHost::deliver(std::string nsp, std::string event, Values arguments) {
            surroundings_.deliver(nsp, event, *std::move(payload));
 }
 
+void PluginHost::ask(std::string nsp, std::string name, Values arguments, Reply reply) {
+    if (!surroundings_.ask) return reply(Answer::failure("unavailable", "no scripts run here"));
+    socketio::OwnedPayload payload;
+    payload.json = std::move(arguments.json);
+    for (const std::string& each : arguments.attachments)
+        payload.attachments.push_back(SharedBytes::copy(each));
+    surroundings_.ask({plugin_, std::move(nsp), std::move(name)}, std::move(payload),
+                      std::move(reply));
+}
+
 }  // namespace moonwire::plugin

@@ -25,6 +25,7 @@ public:
     std::string stats() override;
     bool emit(Emission emission) override;
     bool deliver(std::string nsp, std::string event, Values arguments) override;
+    void ask(std::string nsp, std::string name, Values arguments, Reply reply) override;
 
 private:
     void check_configuring() const;

@@ -11,6 +11,7 @@
 #include "core/base/result.hpp"
 #include "core/plugin/api/http.hpp"
 #include "core/plugin/api/setting_node.hpp"
+#include "core/plugin/api/values.hpp"
 #include "core/plugin/provisions.hpp"
 #include "core/socketio/packet.hpp"
 
@@ -28,6 +29,11 @@ struct PluginSettings {
     std::map<std::string, SettingNode> tables;  // by plugin
 };
 
+/// What a plugin's own Lua in a namespace handles.
+struct AskedHandler {
+    std::string plugin, nsp, name;
+};
+
 /// What the broker gives plugins at work. Called on any thread.
 struct Surroundings {
     socketio::Server* sockets = nullptr;
@@ -37,6 +43,8 @@ struct Surroundings {
     /// scripts.
     std::function<bool(const std::string& nsp, const std::string& event, socketio::OwnedPayload)>
         deliver;
+    /// Bridge::ask; the payload is an array.
+    std::function<void(AskedHandler, socketio::OwnedPayload, Reply)> ask;
 };
 
 /// The plugins of this process: loads them, gives them their settings, starts and ends them.

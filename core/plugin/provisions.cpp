@@ -72,6 +72,16 @@ void Provisions::add(const std::string& plugin, Module module) {
             if (!done) reply(failed(plugin, name));
         };
     }
+    if (!module.script.empty()) {
+        if (!all.script.empty()) throw std::logic_error("a second script");
+        all.script = std::move(module.script);
+    }
+    if (module.wanted) {
+        if (all.wanted) throw std::logic_error("a second function 'wanted'");
+        all.wanted = [plugin, wanted = std::move(module.wanted)](const Call& call) {
+            guarded(plugin, "wanted", [&] { wanted(call); });
+        };
+    }
 }
 
 void Provisions::add(const std::string& plugin, HttpRoute route) {

@@ -107,6 +107,9 @@ public:
     ByName<Registered> server_events;
     ByName<Registered> services;
     ByName<Registered> schedules;
+    // Of plugins' own Lua: "NAME.handler", and what they want, as JSON, by plugin and key.
+    ByName<Registered> handled;
+    std::map<std::string, std::map<std::string, std::string>, std::less<>> wants;
     std::map<std::string, Declaration, std::less<>> declarations;  // emits
     Chained middleware, any, event_middleware, migrations, request_hooks;
     std::vector<int> connects, disconnectings, disconnects, expirations, suspicions;

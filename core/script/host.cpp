@@ -23,6 +23,19 @@ namespace {
 /// How long handlers in flight may go on in a namespace whose files were deleted.
 constexpr std::chrono::seconds kRemovalGrace{5};
 
+/// What a plugin hears of what its handler returned.
+plugin::Answer answer_of(Served served) {
+    if (served.ok) {
+        std::vector<std::string> attachments;
+        for (const SharedBytes& each : served.values.attachments)
+            attachments.emplace_back(each.view());
+        return plugin::Answer::values(std::move(served.values.json), std::move(attachments));
+    }
+    if (served.is_bug) return plugin::Answer::error(std::move(served.error));
+    return plugin::Answer::failure(std::move(served.code), std::move(served.error),
+                                   std::move(served.data_json));
+}
+
 /// One reload on its way over the namespaces' reactors. The last of them reports.
 struct ReloadRound {
     ReloadRound(std::shared_ptr<Catalogue> catalogue, Function<void(std::vector<LoadError>)> done)
@@ -316,6 +329,24 @@ bool Host::deliver(std::string_view nsp, std::string event, socketio::OwnedPaylo
         vm->on_server_event(event, payload.view());
     });
     return true;
+}
+
+void Host::ask(std::string_view nsp, const std::string& plugin, std::string name,
+               socketio::OwnedPayload payload, plugin::Reply reply) {
+    const auto vm = impl_->find(nsp);
+    if (!vm) {
+        return reply(plugin::Answer::failure("unavailable",
+                                             "no script serves " + std::string(nsp)));
+    }
+    Served gone;
+    gone.error = "the namespace is gone";
+    gone.code = "unavailable";
+    ServiceCall call{std::move(name), std::move(payload), nullptr};
+    call.plugin = plugin;
+    vm->serve(std::move(call), {[reply = std::move(reply)](Served served) {
+                                    reply(answer_of(std::move(served)));
+                                },
+                                std::move(gone)});
 }
 
 std::vector<ScriptStats> Host::stats() const {

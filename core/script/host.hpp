@@ -17,6 +17,7 @@
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
 #include "core/plugin/api/http.hpp"
+#include "core/plugin/api/values.hpp"
 #include "core/script/http_client.hpp"
 #include "core/script/store_options.hpp"
 #include "core/script/vm_limits.hpp"
@@ -132,6 +133,11 @@ public:
     /// Calls the `on_server` of a namespace or a family; `payload` is `["event",…]`. False if no
     /// script serves it.
     bool deliver(std::string_view nsp, std::string event, socketio::OwnedPayload payload);
+
+    /// Calls what a plugin's Lua in a namespace or a family handles by that name (Bridge::ask);
+    /// `payload` is an array. `reply` is called once, on some reactor.
+    void ask(std::string_view nsp, const std::string& plugin, std::string name,
+             socketio::OwnedPayload payload, plugin::Reply reply);
 
     std::vector<ScriptStats> stats() const;
 

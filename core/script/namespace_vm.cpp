@@ -4,6 +4,7 @@
 #include "core/script/api.hpp"
 #include "core/script/deliveries.hpp"
 #include "core/script/loader.hpp"
+#include "core/script/plugin_script.hpp"
 #include "core/script/schedules.hpp"
 #include "core/script/script_socket.hpp"
 #include "core/script/state_copy.hpp"
@@ -106,6 +107,7 @@ void NamespaceVm::open_store() {
 
 void NamespaceVm::go_live() {
     if (!runtime_) return;
+    tell_wants(*generation_);
     generation_->go_live();
     if (runtime_->schedules) runtime_->schedules->look();
 }
@@ -139,7 +141,10 @@ void NamespaceVm::wind_down() {
 
 void NamespaceVm::shut() {
     if (!runtime_) return;
-    if (generation_) generation_->retire();
+    if (generation_) {
+        generation_->retire();
+        tell_wants(*generation_);
+    }
     runtime_->scheduler->cancel_all();
     generation_.reset();
     // Cancelled handlers' promises may call back into this: it has to find nothing.

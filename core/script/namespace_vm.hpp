@@ -41,6 +41,8 @@ struct Served {
     bool ok = false;
     socketio::OwnedPayload values;  // an array
     std::string error, code;
+    std::string data_json;  // of a fail(); empty: none
+    bool is_bug = false;    // not a fail() and not for want of something
 };
 
 /// A function that `ask` calls.
@@ -48,6 +50,7 @@ struct ServiceCall {
     std::string function;
     socketio::OwnedPayload arguments;  // an array
     OriginPtr origin;
+    std::string plugin = {};  // whose Lua handles it; empty: what `ns:serve` offers
 };
 
 /// A request for a route, with the parameters of its path.
@@ -162,6 +165,7 @@ private:
     /// False if there is no such namespace.
     bool broadcast_in(const std::string& name, const socketio::Target& target,
                       socketio::Payload payload, engineio::SendOptions options);
+    const Registered* find_service(const Generation& generation, const ServiceCall& call) const;
     void run_service(const ServiceCall& call, Once<Served> reply);
     void run_route(RouteCall call, Once<RouteResponse> respond);
     /// The route is the generation's.

@@ -240,6 +240,11 @@ plugin::Surroundings Broker::surroundings() {
                             socketio::OwnedPayload payload) {
         return scripts_.deliver(nsp, event, std::move(payload));
     };
+    around.ask = [this](plugin::AskedHandler asked, socketio::OwnedPayload payload,
+                        plugin::Reply reply) {
+        scripts_.ask(asked.nsp, asked.plugin, std::move(asked.name), std::move(payload),
+                     std::move(reply));
+    };
     around.stats = [this] { return stats(); };
     around.request = [this](plugin::OutgoingHttp request,
                             std::function<void(plugin::HttpAnswer)> done) {

@@ -35,6 +35,11 @@ TEST_CASE("nothing can be provided twice") {
     all.add("a", Module{{{"f", [](const Call&) { return Answer(); }}}, {}});
     CHECK_THROWS_WITH(all.add("a", Module{{}, {{"f", [](Call, Reply) {}}}}),
                       "a second function 'f'");
+    all.add("a", Module{.script = "return 1", .wanted = [](const Call&) { throw 1; }});
+    CHECK_THROWS_WITH(all.add("a", Module{.script = "return 2"}), "a second script");
+    CHECK_THROWS_WITH(all.add("a", Module{.wanted = [](const Call&) {}}),
+                      "a second function 'wanted'");
+    all.modules().find("a")->second.wanted({});  // what it throws is logged
     struct Nobody final : Authenticator {
         void verify(Credentials, std::function<void(Verdict)>) override { throw 1; }
     };
