@@ -94,14 +94,13 @@ ns:serve("cancel", function(session_id, request_id) return jobs.cancel(ns, sessi
 ns:serve("figures", function() return jobs.figures(ns.state) end)
 ns:serve("list", function() return pool.list(ns.state) end)
 
---- How a job gets to its worker, by the worker's kind; false and why if it can't.
-jobs.carriers.socket = function(worker, message)
-  ns:to(worker.socket):emit("ai_request", message)
-  return true
+-- How a job gets to its worker, by the worker's kind.
+jobs.carriers.socket = function(worker, job) ns:to(worker.socket):emit("ai_request", job) end
+jobs.carriers.tool = function(_, job) tools.run(ns, job) end
+jobs.carriers.amqp = function(_, job) rabbit.publish(ns, job) end
+jobs.cancellers.socket = function(worker, id)
+  ns:to(worker.socket):emit("ai_cancel", { jobId = id })
 end
-jobs.carriers.tool = function(_, message) return tools.run(ns, message) end
-jobs.carriers.amqp = function(_, message) return rabbit.publish(message) end
-jobs.cancellers.socket = function(worker, job_id_of) ns:to(worker.socket):emit("ai_cancel", { jobId = job_id_of }) end
 
 rabbit.open(ns)
 

@@ -25,9 +25,20 @@ function job_table.find_request(state, session_id, request_id)
   return jobs[state.by_request[request_key(session_id, request_id)]]
 end
 
-function job_table.count(state)
-  all(state)
-  return state.job_count
+--- Counts what became of a job: "finished", "failed" or "retried".
+function job_table.tally(state, what)
+  state.tallies = state.tallies or { finished = 0, failed = 0, retried = 0 }
+  state.tallies[what] = state.tallies[what] + 1
+end
+
+--- How many there are, and were.
+function job_table.figures(state)
+  local running, tallies = 0, state.tallies or {}
+  for _, job in pairs(all(state)) do
+    if job.state == "sent" then running = running + 1 end
+  end
+  return { pending = state.job_count, running = running, finished = tallies.finished or 0,
+           failed = tallies.failed or 0, retried = tallies.retried or 0 }
 end
 
 --- All of them, in a list of one's own.

@@ -1,14 +1,14 @@
 -- Requests on their way through the workers. A job is written down before its client is told that it
 -- is accepted, and goes when /gateway has its answer, so every accepted request is answered, once.
 --
--- A job is "queued", then "sent" to a worker, then "finished". A worker that dies, or is silent for too
--- long, loses it; it goes to one other worker, and then its client gets an error.
+-- A job is "queued", then "sent" to a worker, then "finished". A worker that dies, or is silent for
+-- too long, loses it; it goes to one other worker, and then its client gets an error.
 local job_table = require "lib.job_table"
 local option = require "shared.option"
 local pool = require "lib.pool"
 local schema = require "schema"
 
---- `carriers` and `cancellers` take a job to a worker of a kind, and from it.
+--- `carriers` and `cancellers` take a job to a worker of a kind, and from it. They don't wait.
 local jobs = { carriers = {}, cancellers = {} }
 
 local ATTEMPTS = 2
@@ -17,11 +17,6 @@ local LONGEST = option.amount("requests.longest_seconds", 600)
 local WAIT = option.amount("workers.wait_seconds", 5)
 local RETURN = option.amount("workers.return_seconds", 5)
 local TIMEOUTS = option.of("requests.timeouts", schema.map(schema.number { min = 0.1 }), {})
-
-local function count(state, what)
-  state.counts = state.counts or { finished = 0, failed = 0, retried = 0 }
-  state.counts[what] = state.counts[what] + 1
-end
 
 local function tell(job, status, more)
   local update = { requestId = job.requestId, sessionId = job.sessionId, toolId = job.toolId,
@@ -45,7 +40,7 @@ end
 local function conclude(ns, job, answer)
   if job.worker then pool.release(ns.state, job.worker) end
   job.state, job.answer, job.worker = "finished", answer, nil
-  count(ns.state, answer.error and "failed" or "finished")
+  job_table.tally(ns.state, answer.error and "failed" or "finished")
   job_table.write(ns, job)
   respond(ns, job)
 end
@@ -63,7 +58,7 @@ local function lose(ns, job, code, message)
   end
   job.wait_until = now() + WAIT
   job_table.enqueue(ns.state, job, true)
-  count(ns.state, "retried")
+  job_table.tally(ns.state, "retried")
   job_table.write(ns, job)
   tell(job, "retrying", { message = message })
 end
@@ -78,13 +73,10 @@ local function send(ns, job, worker_id)
   job_table.write(ns, job)
   -- Meanwhile it may have been cancelled, or its worker may be gone.
   if job.worker ~= worker_id or job.attempt ~= attempt then return end
-  local carried, why = jobs.carriers[worker.kind](worker, {
+  jobs.carriers[worker.kind](worker, {
     jobId = job.jobId, requestId = job.requestId, toolId = job.toolId, message = job.message,
     parameters = job.parameters, userId = job.userId, sessionId = job.sessionId, attempt = attempt,
   })
-  if not carried and job.worker == worker_id then
-    lose(ns, job, "unavailable", "the worker can't be reached: " .. tostring(why))
-  end
 end
 
 --- Gives the jobs that wait to the workers that are free.
@@ -130,7 +122,8 @@ local function held(ns, worker_id, job_id)
   return job and job.state == "sent" and job.worker == worker_id and job or nil
 end
 
---- A worker tells how far it is, which also says that it lives. False if the job is not its own (any more).
+--- A worker tells how far it is, which also says that it lives. False if the job is not its own (any
+--- more).
 function jobs.update(ns, worker_id, update)
   local job = held(ns, worker_id, update.jobId)
   if not job then return false end
@@ -146,6 +139,12 @@ function jobs.finish(ns, worker_id, job_id, answer)
   conclude(ns, job, { response = answer.response, error = answer.error })
   jobs.dispatch(ns)
   return true
+end
+
+--- A job could not be brought to its worker.
+function jobs.undelivered(ns, worker_id, job_id, code, why)
+  local job = held(ns, worker_id, job_id)
+  if job then lose(ns, job, code, why) end
 end
 
 --- Tells a job's worker that it is not wanted any more.
@@ -165,8 +164,8 @@ function jobs.cancel(ns, session_id, request_id)
   return true
 end
 
---- A worker is back, still at the jobs `running`: the rest of what it had is lost. Returns those of them
---- that are not its own (any more).
+--- A worker is back, still at the jobs `running`: the rest of what it had is lost. Returns those of
+--- them that are not its own (any more).
 function jobs.returned(ns, worker_id, running)
   local still, unknown = {}, {}
   for _, job_id in ipairs(running) do
@@ -192,7 +191,8 @@ function jobs.begin_again(ns, worker_id)
   end
 end
 
---- Ends what took too long, takes jobs from workers that are gone, and tries again what could not be answered.
+--- Ends what took too long, takes jobs from workers that are gone, and tries again what could not be
+--- answered.
 function jobs.sweep(ns)
   local state = ns.state
   for _, worker_id in ipairs(pool.gone(state, now() - RETURN)) do
@@ -241,13 +241,9 @@ end
 
 --- For health and statistics.
 function jobs.figures(state)
-  local running, counts = 0, state.counts or {}
-  for _, job in ipairs(job_table.list(state)) do
-    if job.state == "sent" then running = running + 1 end
-  end
-  return { workers = pool.count(state), pending = job_table.count(state), running = running,
-           finished = counts.finished or 0, failed = counts.failed or 0,
-           retried = counts.retried or 0 }
+  local figures = job_table.figures(state)
+  figures.workers = pool.count(state)
+  return figures
 end
 
 return jobs

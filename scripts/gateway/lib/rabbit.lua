@@ -55,12 +55,19 @@ function rabbit.arrive(ns)
   pool.arrive(ns.state, ID, { kind = "amqp", capacity = CAPACITY })
 end
 
---- True when RabbitMQ has it; false and why.
-function rabbit.publish(job)
-  local done, why = mq:publish("", PREFIX .. "." .. job.toolId, job, {
-    message_id = job.jobId, correlation_id = job.requestId, reply_to = REPLIES, persistent = true,
-  })
-  return done == true, why
+--- Brings a job to RabbitMQ in the background: while that is away, it may take long.
+function rabbit.publish(ns, job)
+  spawn(function()
+    local done, why = mq:publish("", PREFIX .. "." .. job.toolId, job, {
+      message_id = job.jobId, correlation_id = job.requestId, reply_to = REPLIES, persistent = true,
+    })
+    if done then return end
+    if why:find("^unroutable") then
+      jobs.undelivered(ns, ID, job.jobId, "no_worker", "no worker has the tool '" .. job.toolId .. "'")
+    else
+      jobs.undelivered(ns, ID, job.jobId, "unavailable", "RabbitMQ does not take it: " .. why)
+    end
+  end)
 end
 
 return rabbit

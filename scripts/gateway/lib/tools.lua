@@ -1,6 +1,6 @@
 -- Tools that are functions of this broker: `tools.add("echo", function(job, progress) … end)`, while a
--- file loads. What one returns is the answer, what it `fail`s the error; progress(percent, text) tells
--- the client how far it is. They run in the background and may wait.
+-- file loads. What one returns is the answer, what it `fail`s the error; progress(percent, text)
+-- tells the client how far it is. They run in the background and may wait.
 local jobs = require "lib.jobs"
 local pool = require "lib.pool"
 
@@ -28,7 +28,9 @@ end
 --- Carries a job out in the background.
 function tools.run(ns, job)
   local fn = functions[job.toolId]
-  if not fn then return false, "the tool is not here any more" end
+  if not fn then
+    return jobs.undelivered(ns, ID, job.jobId, "no_worker", "the tool is not here any more")
+  end
   spawn(function()
     local ok, result = pcall(fn, job, function(percent, text)
       jobs.update(ns, ID, { jobId = job.jobId, status = "processing", progress = percent, message = text })
@@ -41,7 +43,6 @@ function tools.run(ns, job)
       message = refusal and refusal.message or "the tool failed",
     } })
   end)
-  return true
 end
 
 return tools
