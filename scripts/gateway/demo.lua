@@ -1,5 +1,5 @@
--- /workers, with `moonwire run --demo`: tools of the broker's own for the page, which tell how far they
--- are, and a word to everybody now and then.
+-- /workers, with `moonwire run --demo`: tools of the broker's own for the page, which tell how far
+-- they are, and a word to everybody now and then.
 local ns = namespace "/workers"
 
 local schema = require "schema"

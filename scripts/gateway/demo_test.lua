@@ -13,12 +13,13 @@ describe("the demo's tools", function()
   before_each(demo)
 
   it("choose the sentences that say most, and tell how far they are", function()
-    local text = "Brokers pass messages. It rains. Messages reach brokers' clients, and clients answer "
-      .. "messages. Bread is tasty!"
+    local text = "Brokers pass messages. It rains. Messages reach brokers' clients, and clients "
+      .. "answer messages. Bread is tasty!"
     local answer, updates = answer_of("summarise", text)
     expect(answer).to_match {
       success = true,
-      response = "Brokers pass messages. Messages reach brokers' clients, and clients answer messages.",
+      response = "Brokers pass messages. Messages reach brokers' clients, and clients answer "
+        .. "messages.",
     }
     local last = -1
     for i = 2, #updates do

@@ -1,5 +1,5 @@
--- /gateway: end-to-end encryption. The broker keeps users' public keys and passes ciphertext on; what
--- it says it can't read, nor change unnoticed.
+-- /gateway: end-to-end encryption. The broker keeps users' public keys and passes ciphertext on;
+-- what it says it can't read, nor change unnoticed.
 local ns = namespace "/gateway"
 
 local schema = require "schema"

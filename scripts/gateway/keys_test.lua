@@ -8,8 +8,10 @@ describe("end-to-end encryption", function()
     local a, b = user("u1"), user("u2")
     expect(a:call("publish_key", { publicKey = JWK, keyId = "k1" }))
       .to_equal { success = true, keyId = "k1" }
-    expect(b:call("get_key", { userId = "u1" })).to_match { userId = "u1", publicKey = JWK, keyId = "k1" }
-    local sent = b:call("encrypted_message", { to = "u1", ciphertext = "c2VjcmV0", iv = "aXY=", keyId = "k2" })
+    expect(b:call("get_key", { userId = "u1" }))
+      .to_match { userId = "u1", publicKey = JWK, keyId = "k1" }
+    local sent = b:call("encrypted_message", {
+      to = "u1", ciphertext = "c2VjcmV0", iv = "aXY=", keyId = "k2" })
     expect(sent).to_match { success = true, online = true }
     support.settle()
     expect(a:received("encrypted_message")).to_match { {
@@ -23,8 +25,10 @@ describe("end-to-end encryption", function()
     a:call("publish_key", { publicKey = "first", keyId = "k1" })
     a:call("publish_key", { publicKey = "second", keyId = "k2" })
     a:disconnect()
-    expect(user("u2"):call("get_key", { userId = "u1" })).to_match { publicKey = "second", keyId = "k2" }
-    expect(user("u2"):call("get_key", { userId = "u3" })).to_match { error = { code = "not_found" } }
+    expect(user("u2"):call("get_key", { userId = "u1" }))
+      .to_match { publicKey = "second", keyId = "k2" }
+    expect(user("u2"):call("get_key", { userId = "u3" }))
+      .to_match { error = { code = "not_found" } }
   end)
 
   it("waits for who is away", function()

@@ -19,7 +19,8 @@ local priority = schema.default(outlet.priority, "normal")
 
 ns:emits("notification", schema.named("Notification", schema.object {
   notificationId = schema.string(), userId = id, type = schema.string(), priority = outlet.priority,
-  title = schema.optional(text), message = schema.optional(text), data = schema.optional(schema.any()),
+  title = schema.optional(text), message = schema.optional(text),
+  data = schema.optional(schema.any()),
   timestamp = schema.string(),
 }))
 ns:emits("announcement", schema.named("Announcement", schema.object {
@@ -104,12 +105,13 @@ events.on(ns, "notification_history", {
   return page
 end)
 
-events.route(ns, "GET", "/socket/users/:userId/notifications", { roles = READERS }, function(request)
-  local user_id = request.params.userId
-  local page = notifications_of(user_id, paging.of(request.query))
-  return 200, { notifications = page.items, next = page.next,
-                waiting = mailbox.waiting(ns, identity.user_room(user_id)) }
-end)
+events.route(ns, "GET", "/socket/users/:userId/notifications", { roles = READERS },
+  function(request)
+    local user_id = request.params.userId
+    local page = notifications_of(user_id, paging.of(request.query))
+    return 200, { notifications = page.items, next = page.next,
+                  waiting = mailbox.waiting(ns, identity.user_room(user_id)) }
+  end)
 
 -- Templates ------------------------------------------------------------------------------------
 
@@ -117,7 +119,8 @@ local function shown(name, template)
   return with({ name = name }, template)
 end
 
-events.route(ns, "PUT", "/socket/templates/:name", { roles = { "admin" }, body = schema.object(SAYS) },
+local template_body = schema.object(SAYS)
+events.route(ns, "PUT", "/socket/templates/:name", { roles = { "admin" }, body = template_body },
   function(request)
     local name, problem = schema.check(id, request.params.name)
     if problem then fail("invalid", "name: " .. problem.message, { path = "$.name" }) end

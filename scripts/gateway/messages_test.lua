@@ -1,18 +1,7 @@
 local support = require "support_test"
 
 local user, post, get, settle = support.user, support.post, support.get, support.settle
-
-local function notify(user_id, message, more)
-  local body = { userId = user_id, message = message }
-  for name, value in pairs(more or {}) do body[name] = value end
-  return post("/socket/notifications", body)
-end
-
-local function texts(client, event)
-  local list = {}
-  for _, each in ipairs(client:received(event or "notification")) do list[#list + 1] = each.message end
-  return list
-end
+local notify, texts = support.notify, support.texts
 
 describe("a notification", function()
   it("reaches all connections of its user, and nobody else", function()
@@ -92,7 +81,8 @@ describe("other apps of the broker", function()
     local a = user("u1")
     expect(ask("/gateway", "notify", { userId = "u1", message = "from within" }))
       .to_match { success = true, online = true }
-    expect(ask("/gateway", "announce", { message = "to all" })).to_match { success = true, sockets = 1 }
+    expect(ask("/gateway", "announce", { message = "to all" }))
+      .to_match { success = true, sockets = 1 }
     settle()
     expect(texts(a)).to_equal { "from within" }
     expect(texts(a, "announcement")).to_equal { "to all" }
@@ -173,148 +163,20 @@ end)
 describe("an announcement", function()
   it("reaches everybody, and those who come later, once", function()
     local a = user("u1")
-    local status, answer = post("/socket/announcements", { message = "maintenance", keepSeconds = 600 })
+    local status, answer = post("/socket/announcements", {
+      message = "maintenance", keepSeconds = 600 })
     expect(status).to_equal(200)
     expect(answer).to_match { sockets = 1 }
     settle()
     local b = user("u2")
-    for _, client in ipairs { a, b } do expect(texts(client, "announcement")).to_equal { "maintenance" } end
+    for _, client in ipairs { a, b } do
+      expect(texts(client, "announcement")).to_equal { "maintenance" }
+    end
     a:disconnect()
     b:disconnect()
     expect(texts(user("u1"), "announcement")).to_equal {}
     expect(texts(user("u2"), "announcement")).to_equal {}
     advance(601)
     expect(texts(user("u3"), "announcement")).to_equal {}
-  end)
-end)
-
-describe("a scheduled message", function()
-  it("comes at its time", function()
-    clock("2026-03-01T08:00:00Z")
-    local a = user("u1")
-    local status, answer = notify("u1", "later", { delaySeconds = 60 })
-    expect(status).to_equal(202)
-    expect(answer).to_match { success = true, deliverAt = "2026-03-01T08:01:00.000Z" }
-    expect((notify("u1", "by the clock", { deliverAt = "2026-03-01T10:02:00+02:00" }))).to_equal(202)
-    advance(59)
-    expect(texts(a)).to_equal {}
-    advance(2)
-    expect(texts(a)).to_equal { "later" }
-    expect(a:received("notification")[1].timestamp).to_equal("2026-03-01T08:01:00.000Z")
-    advance(60)
-    expect(texts(a)).to_equal { "later", "by the clock" }
-    expect(select(2, get("/socket/schedules")).schedules).to_equal {}
-  end)
-
-  it("of the past comes at once", function()
-    clock("2026-03-01T08:00:00Z")
-    expect((notify("u1", "now", { deliverAt = "2026-02-28T08:00:00Z" }))).to_equal(200)
-  end)
-
-  it("is listed, and can be taken back", function()
-    local a = user("u1")
-    local _, answer = notify("u1", "later", { delaySeconds = 60 })
-    local _, list = get("/socket/schedules")
-    expect(list.schedules).to_match { { scheduleId = answer.scheduleId, kind = "notification",
-                                        message = { userId = "u1", message = "later" } } }
-    local path = "/socket/schedules/" .. answer.scheduleId
-    expect((support.http("DELETE", path))).to_equal(204)
-    expect((support.http("DELETE", path))).to_equal(404)
-    advance(120)
-    expect(texts(a)).to_equal {}
-  end)
-
-  it("for a room or everybody goes where it should", function()
-    local a = user("u1")
-    a:call("create_room", { roomId = "r" })
-    post("/socket/rooms/message", { roomId = "r", message = "to the room", delaySeconds = 5 })
-    post("/socket/announcements", { message = "to all", delaySeconds = 6 })
-    advance(7)
-    expect(texts(a, "room_message")).to_equal { "to the room" }
-    expect(texts(a, "announcement")).to_equal { "to all" }
-  end)
-
-  it("whose room is gone is over, and logged", function()
-    post("/socket/rooms", { roomId = "r" })
-    post("/socket/rooms/message", { roomId = "r", message = "m", delaySeconds = 5 })
-    support.http("DELETE", "/socket/rooms/r")
-    advance(6)
-    expect(select(2, get("/socket/schedules")).schedules).to_equal {}
-    local found = false
-    for _, line in ipairs(logs()) do
-      found = found or line.message == "a scheduled message can't be delivered"
-    end
-    expect(found).to_equal(true)
-  end)
-
-  it("needs one time, not too far away", function()
-    clock("2026-03-01T08:00:00Z")
-    local function field(more)
-      local status, answer = notify("u1", "x", more)
-      expect(status).to_equal(422)
-      return answer.error.data.path
-    end
-    expect(field { delaySeconds = 5, deliverAt = "2026-03-02T08:00:00Z" }).to_equal("$.delaySeconds")
-    expect(field { deliverAt = "2036-03-02T08:00:00Z" }).to_equal("$.deliverAt")
-    expect(field { deliverAt = "tomorrow" }).to_equal("$.deliverAt")
-    expect(field { delaySeconds = -1 }).to_equal("$.delaySeconds")
-  end)
-
-  it("is refused when too many are", function()
-    settings { ["schedules.limit"] = 1 }
-    expect((notify("u1", "x", { delaySeconds = 5 }))).to_equal(202)
-    expect((notify("u1", "x", { delaySeconds = 5 }))).to_equal(503)
-    advance(6)
-    expect((notify("u1", "x", { delaySeconds = 5 }))).to_equal(202)
-  end)
-end)
-
-describe("a template", function()
-  local function put(name, body, role)
-    return support.http("PUT", "/socket/templates/" .. name, body, role or "admin")
-  end
-
-  it("fills in what it is given", function()
-    expect((put("welcome", { title = "Hello {{ name }}", message = "{{count}} new", type = "greeting",
-                             data = { link = "/u/{{name}}" } }))).to_equal(201)
-    local a = user("u1")
-    local status = notify("u1", nil, { template = "welcome", values = { name = "Ann", count = 3 } })
-    expect(status).to_equal(200)
-    settle()
-    expect(a:received("notification")).to_match { {
-      title = "Hello Ann", message = "3 new", type = "greeting", data = { link = "/u/Ann" } } }
-  end)
-
-  it("needs all its values, and to be there", function()
-    put("t", { message = "{{a}} {{b}}" })
-    local status, answer = notify("u1", nil, { template = "t", values = { a = 1 } })
-    expect(status).to_equal(422)
-    expect(answer.error.message).to_match("^values.b: ")
-    expect(answer.error.data.path).to_equal("$.values.b")
-    expect((notify("u1", nil, { template = "other" }))).to_equal(404)
-  end)
-
-  it("gives way to the notification's own words", function()
-    put("t", { message = "from the template", title = "T", priority = "high" })
-    local a = user("u1")
-    notify("u1", "own", { template = "t" })
-    settle()
-    expect(a:received("notification")).to_match { { message = "own", title = "T", priority = "high" } }
-  end)
-
-  it("is kept, replaced, listed and removed", function()
-    settings { ["templates.limit"] = 2 }
-    put("b", { message = "1" })
-    put("a", { message = "2" })
-    expect((put("a", { message = "3" }))).to_equal(200)
-    expect((put("c", { message = "4" }))).to_equal(400)
-    local _, list = get("/socket/templates?limit=1")
-    expect(list).to_equal { templates = { { name = "a", message = "3" } }, next = { after = "a" } }
-    _, list = get("/socket/templates?limit=1&after=a")
-    expect(list.templates).to_match { { name = "b" } }
-    expect(list.next).to_be_nil()
-    expect((support.http("DELETE", "/socket/templates/a", nil, "admin"))).to_equal(204)
-    expect((get("/socket/templates/a"))).to_equal(404)
-    expect((put("c", { message = "4" }))).to_equal(201)
   end)
 end)

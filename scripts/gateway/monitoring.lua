@@ -61,12 +61,13 @@ local function describe(user_id, user)
       end
     end
   end
-  return { userId = user_id, connectedAt = iso_time(user.since), lastActivity = iso_time(user.active),
-           sockets = sockets }
+  return { userId = user_id, connectedAt = iso_time(user.since),
+           lastActivity = iso_time(user.active), sockets = sockets }
 end
 
 events.route(ns, "GET", "/socket/users", { roles = READERS }, function(request)
-  local page = paging.table(presence.users(ns.state), paging.of(request.query, { by = "key" }), describe)
+  local asked = paging.of(request.query, { by = "key" })
+  local page = paging.table(presence.users(ns.state), asked, describe)
   return 200, { users = page.items, next = page.next, total = presence.counts(ns.state).users }
 end)
 

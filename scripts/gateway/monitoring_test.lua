@@ -32,7 +32,8 @@ describe("statistics", function()
     expect(stats.events.received).to_equal(4)
     expect(stats.events.receivedByEvent).to_equal { create_room = 2, join_room = 1, other = 1 }
     expect(stats.events.sentByEvent).to_equal { connected = 3 }
-    expect(stats.errors).to_equal { total = 3, byCode = { invalid = 1, unknown_event = 1, conflict = 1 } }
+    expect(stats.errors)
+      .to_equal { total = 3, byCode = { invalid = 1, unknown_event = 1, conflict = 1 } }
     expect(stats.latency).to_equal { measured = 0 }
     expect(stats.requests).to_match { pending = 0, workers = 0 }
   end)
@@ -42,7 +43,8 @@ describe("statistics", function()
     advance(100)
     for i = 1, 30 do a:call("get_key", { userId = "nobody" .. i }) end
     local stats = select(2, get("/socket/stats"))
-    expect(stats.rates).to_equal { receivedPerSecond = 0.5, sentPerSecond = 0, errorsPerSecond = 0.5,
+    expect(stats.rates)
+      .to_equal { receivedPerSecond = 0.5, sentPerSecond = 0, errorsPerSecond = 0.5,
                                    errorShare = 0.5 }
     advance(61)
     expect(select(2, get("/socket/stats")).rates.receivedPerSecond).to_equal(0)
@@ -93,13 +95,15 @@ describe("who is there", function()
 end)
 
 describe("roles", function()
-  local READ = { "GET /socket/stats", "GET /socket/users", "GET /socket/rooms", "GET /socket/rooms/r",
+  local READ = { "GET /socket/stats", "GET /socket/users", "GET /socket/rooms",
+                 "GET /socket/rooms/r",
                  "GET /socket/users/u1/connected", "GET /socket/users/u1/notifications",
                  "GET /socket/rooms/r/messages", "GET /socket/workers", "GET /socket/templates",
                  "GET /socket/templates/t", "GET /socket/schedules" }
   local SEND = { "POST /socket/rooms", "POST /socket/rooms/join", "POST /socket/rooms/leave",
                  "POST /socket/rooms/message", "POST /socket/notifications",
-                 "POST /socket/announcements", "DELETE /socket/rooms/r", "DELETE /socket/schedules/x" }
+                 "POST /socket/announcements", "DELETE /socket/rooms/r",
+                 "DELETE /socket/schedules/x" }
   local RULE = { "PUT /socket/templates/t", "DELETE /socket/templates/t" }
 
   local function expect_roles(paths, may)
@@ -126,7 +130,8 @@ describe("roles", function()
 
   it("may come as OAuth scopes", function()
     local function status(scope, roles)
-      return (request("GET", "/socket/stats", { user = { sub = "x", scope = scope, roles = roles } }))
+      local claims = { sub = "x", scope = scope, roles = roles }
+      return (request("GET", "/socket/stats", { user = claims }))
     end
     expect(status("openid gateway:monitor")).to_equal(200)
     expect(status("openid monitor")).to_equal(403)

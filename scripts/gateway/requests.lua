@@ -7,6 +7,7 @@ local identity = require "lib.identity"
 local mailbox = require "lib.mailbox"
 local option = require "shared.option"
 local rate = require "lib.rate"
+local sending = require "lib.sending"
 local throttle = require "lib.throttle"
 
 -- How long a request's id is remembered, so that asking again does not do it again.
@@ -41,7 +42,7 @@ end
 
 events.on(ns, "ai_request", {
   schema.named("AIRequest", schema.object {
-    toolId = tool, message = schema.one_of { schema.string { min = 1, max = 65536 }, schema.object {} },
+    toolId = tool, message = sending.content,
     requestId = request_id,
     sessionId = schema.optional(schema.string { description = "the connection's own, without it" }),
     parameters = schema.optional(schema.object {}),

@@ -74,7 +74,8 @@ end
 
 events.on(ns, "room_message", {
   schema.object {
-    roomId = id, message = sending.content, messageId = schema.optional(schema.string { max = 128 }),
+    roomId = id, message = sending.content,
+    messageId = schema.optional(schema.string { max = 128 }),
   },
   returns = schema.object { success = schema.enum { true }, id = schema.integer() },
 }, function(socket, data)

@@ -106,7 +106,8 @@ describe("a room", function()
     expect(list).to_equal { "m4", "m5" }
     expect(from).to_equal(null)
     expect(code(a:call("room_history", { roomId = "r", limit = 0 }))).to_equal("invalid")
-    expect(code(a:call("room_history", { roomId = "r", before = 2, after = 1 }))).to_equal("invalid")
+    expect(code(a:call("room_history", { roomId = "r", before = 2, after = 1 })))
+      .to_equal("invalid")
   end)
 
   it("goes when it has been empty for a while, with all that was in it", function()
@@ -154,7 +155,8 @@ describe("limits of rooms", function()
     local a = user("u1")
     a:call("create_room", { roomId = "r" })
     for i = 1, 3 do a:call("room_message", { roomId = "r", message = "m" .. i }) end
-    expect(a:call("room_history", { roomId = "r" }).items).to_match { { message = "m2" }, { message = "m3" } }
+    expect(a:call("room_history", { roomId = "r" }).items)
+      .to_match { { message = "m2" }, { message = "m3" } }
     expect(a:call("room_message", { roomId = "r", message = "m4" })).to_match {
       error = { code = "rate_limited", data = { limit = 3 } } }
     advance(60)
@@ -180,7 +182,8 @@ describe("rooms over HTTP", function()
     expect(select(2, get("/socket/rooms/r"))).to_match { connected = 1, members = { "u1", "u9" } }
     expect(select(2, get("/socket/rooms/r/messages")).messages).to_match { { id = sent.id } }
     expect((post("/socket/rooms/leave", { roomId = "r", userId = "u1" }))).to_equal(200)
-    expect(select(2, post("/socket/rooms/message", { roomId = "r", message = "x" })).sockets).to_equal(0)
+    expect(select(2, post("/socket/rooms/message", { roomId = "r", message = "x" })).sockets)
+      .to_equal(0)
     expect((support.http("DELETE", "/socket/rooms/r"))).to_equal(204)
     for _, path in ipairs { "/socket/rooms/r", "/socket/rooms/r/messages" } do
       expect((get(path))).to_equal(404)
@@ -204,7 +207,8 @@ describe("rooms over HTTP", function()
     local status, answer = post("/socket/rooms", { roomId = "r", access = "secret" })
     expect(status).to_equal(422)
     expect(answer.error.data.path).to_equal("$.access")
-    expect(select(2, post("/socket/rooms/join", { roomId = "r" })).error.data.path).to_equal("$.userId")
+    expect(select(2, post("/socket/rooms/join", { roomId = "r" })).error.data.path)
+      .to_equal("$.userId")
     expect(total()).to_equal(0)
   end)
 end)

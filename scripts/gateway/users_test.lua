@@ -16,7 +16,8 @@ describe("a connection", function()
   end)
 
   it("without a user or a session is refused", function()
-    expect(refusal {}).to_match { message = "auth.userId is missing", data = { code = "unauthorized" } }
+    expect(refusal {})
+      .to_match { message = "auth.userId is missing", data = { code = "unauthorized" } }
     expect(refusal { userId = "u1" }).to_match { message = "auth.sessionId is missing" }
     expect(refusal { sessionId = "s1" }).to_match { message = "auth.userId is missing" }
   end)
@@ -49,7 +50,8 @@ describe("a connection", function()
     local client, why = connect("/gateway", { user = { sub = "u7" }, auth = { userId = "u8" } })
     expect(client).to_be_nil()
     expect(why).to_match { data = { code = "forbidden" } }
-    client = connect("/gateway", { user = { sub = "u7" }, auth = { userId = "u7", sessionId = "s" } })
+    client = connect("/gateway", {
+      user = { sub = "u7" }, auth = { userId = "u7", sessionId = "s" } })
     expect(client:received("connected")).to_match { { userId = "u7", sessionId = "s" } }
   end)
 
@@ -61,7 +63,8 @@ describe("a connection", function()
 
   it("needs a token where the settings say so", function()
     settings { ["auth.require_token"] = "true" }
-    expect(refusal { userId = "u1", sessionId = "s1" }).to_match { data = { code = "unauthorized" } }
+    expect(refusal { userId = "u1", sessionId = "s1" })
+      .to_match { data = { code = "unauthorized" } }
     expect((connect("/gateway", { user = { sub = "u1" } }))).never.to_be_nil()
   end)
 
@@ -79,7 +82,8 @@ describe("a connection", function()
 
   it("renews its token, or is told why not", function()
     local a = connect("/gateway", { user = { sub = "u1", exp = now() + 60 } })
-    expect(a:call("refresh_token", { token = "nonsense" })).to_match { error = { code = "unauthorized" } }
+    expect(a:call("refresh_token", { token = "nonsense" }))
+      .to_match { error = { code = "unauthorized" } }
     expect(a:call("refresh_token", {})).to_match { error = { code = "invalid" } }
   end)
 end)
@@ -98,7 +102,8 @@ describe("filters", function()
   end
 
   it("choose events, types and urgency", function()
-    local all, none = user("u1", "s1"), user("u1", "s2", { filters = { events = { "announcement" } } })
+    local all = user("u1", "s1")
+    local none = user("u1", "s2", { filters = { events = { "announcement" } } })
     local billing = user("u1", "s3", { filters = { types = { "billing" } } })
     local urgent = user("u1", "s4")
     expect(urgent:call("set_filters", { minPriority = "high" })).to_equal { success = true }
@@ -121,8 +126,10 @@ describe("filters", function()
 
   it("that don't hold are refused", function()
     local a = user("u1")
-    expect(a:call("set_filters", { events = { "ai_response" } })).to_match { error = { code = "invalid" } }
-    expect(a:call("set_filters", { minPriority = "loud" }).error.data.path).to_equal("$.minPriority")
+    expect(a:call("set_filters", { events = { "ai_response" } }))
+      .to_match { error = { code = "invalid" } }
+    expect(a:call("set_filters", { minPriority = "loud" }).error.data.path)
+      .to_equal("$.minPriority")
   end)
 
   it("choose rooms", function()

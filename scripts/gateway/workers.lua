@@ -1,5 +1,6 @@
--- /workers: those who do what clients ask for. They are Socket.IO clients that announce their tools,
--- functions of this broker (lib/tools), or, with settings.amqp.url, consumers of RabbitMQ queues.
+-- /workers: those who do what clients ask for. They are Socket.IO clients that announce their
+-- tools, functions of this broker (lib/tools), or, with settings.amqp.url, consumers of RabbitMQ
+-- queues.
 local ns = namespace "/workers"
 
 local schema = require "schema"
@@ -63,7 +64,9 @@ ns:emits("ai_request", schema.named("Job", schema.object {
 }))
 ns:emits("ai_cancel", schema.named("Cancel", schema.object { jobId = job_id }))
 
-local ANSWER = schema.object { success = schema.boolean { description = "false: the job is no longer wanted" } }
+local ANSWER = schema.object {
+  success = schema.boolean { description = "false: the job is no longer the worker's" },
+}
 
 ns:on("status_update", {
   schema.object {
@@ -90,7 +93,9 @@ ns:on("ai_response", {
 end)
 
 ns:serve("submit", function(request) return jobs.submit(ns, request) end)
-ns:serve("cancel", function(session_id, request_id) return jobs.cancel(ns, session_id, request_id) end)
+ns:serve("cancel", function(session_id, request_id)
+  return jobs.cancel(ns, session_id, request_id)
+end)
 ns:serve("figures", function() return jobs.figures(ns.state) end)
 ns:serve("list", function() return pool.list(ns.state) end)
 

@@ -31,7 +31,8 @@ describe("a page", function()
   it("of a stream begins at its end, and leads both ways", function()
     local ids = {}
     for i = 1, 5 do ids[i] = get("say", "w" .. i) end
-    expect(get("stream", { limit = 2 })).to_equal { items = { "w4", "w5" }, next = { before = ids[4] } }
+    expect(get("stream", { limit = 2 }))
+      .to_equal { items = { "w4", "w5" }, next = { before = ids[4] } }
     expect(get("stream", { limit = 3, before = ids[4] })).to_equal { items = { "w1", "w2", "w3" } }
     expect(get("stream", { limit = 2, before = ids[4] }))
       .to_equal { items = { "w2", "w3" }, next = { before = ids[2] } }
@@ -50,7 +51,8 @@ describe("a page", function()
 
   it("of a table is sorted by its keys", function()
     local values = { b = 2, a = 1, c = 3 }
-    expect(get("table", values, { limit = 2 })).to_equal { items = { "a=1", "b=2" }, next = { after = "b" } }
+    expect(get("table", values, { limit = 2 }))
+      .to_equal { items = { "a=1", "b=2" }, next = { after = "b" } }
     expect(get("table", values, { limit = 2, after = "b" })).to_equal { items = { "c=3" } }
     expect(get("table", values, { limit = 3 }).next).to_be_nil()
   end)

@@ -1,5 +1,5 @@
--- Who may ask what over HTTP: the roles of a token's claims. An OAuth access token's scopes stand for
--- roles, too: with the prefix "gateway:", "gateway:admin" is the role "admin".
+-- Who may ask what over HTTP: the roles of a token's claims. An OAuth access token's scopes stand
+-- for roles, too: with the prefix "gateway:", "gateway:admin" is the role "admin".
 local roles = require "shared.roles"
 
 local access = {}

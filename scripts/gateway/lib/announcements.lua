@@ -1,5 +1,5 @@
--- Announcements to everybody: those connected get one at once, others when they come back while it is
--- kept. The stream "announcements" holds them, "announced:USER" the last that a user has seen.
+-- Announcements to everybody: those connected get one at once, others when they come back while it
+-- is kept. The stream "announcements" holds them, "announced:USER" the last that a user has seen.
 local events = require "lib.events"
 local option = require "shared.option"
 local outlet = require "lib.outlet"

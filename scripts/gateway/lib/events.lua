@@ -1,5 +1,5 @@
--- The one way in: every event and every route goes through here, so that all are checked, counted and
--- refused alike.
+-- The one way in: every event and every route goes through here, so that all are checked, counted
+-- and refused alike.
 local schema = require "schema"
 local access = require "lib.access"
 local presence = require "lib.presence"

@@ -1,5 +1,6 @@
--- Who a socket is. `auth: {userId, sessionId}`, or a token, whose `sub` is the user; further `acks`,
--- `filters` and `batch` say how it wants its events. A session belongs to the user who first had it.
+-- Who a socket is. `auth: {userId, sessionId}`, or a token, whose `sub` is the user; further
+-- `acks`, `filters` and `batch` say how it wants its events. A session belongs to the user who
+-- first had it.
 local schema = require "schema"
 local events = require "lib.events"
 local option = require "shared.option"

@@ -1,5 +1,5 @@
--- The requests under way. Plain data in state.jobs = {jobId -> job}, found by session and request in
--- state.by_request; each is in the store, too, as "job:ID". Those that wait for a worker are in
+-- The requests under way. Plain data in state.jobs = {jobId -> job}, found by session and request
+-- in state.by_request; each is in the store, too, as "job:ID". Those that wait for a worker are in
 -- state.queues = {tool -> list of ids}, in the order in which they came.
 local option = require "shared.option"
 

@@ -1,5 +1,6 @@
--- Requests on their way through the workers. A job is written down before its client is told that it
--- is accepted, and goes when /gateway has its answer, so every accepted request is answered, once.
+-- Requests on their way through the workers. A job is written down before its client is told that
+-- it is accepted, and goes when /gateway has its answer, so every accepted request is answered,
+-- once.
 --
 -- A job is "queued", then "sent" to a worker, then "finished". A worker that dies, or is silent for
 -- too long, loses it; it goes to one other worker, and then its client gets an error.
@@ -122,8 +123,8 @@ local function held(ns, worker_id, job_id)
   return job and job.state == "sent" and job.worker == worker_id and job or nil
 end
 
---- A worker tells how far it is, which also says that it lives. False if the job is not its own (any
---- more).
+--- A worker tells how far it is, which also says that it lives. False if the job is not its own
+--- (any more).
 function jobs.update(ns, worker_id, update)
   local job = held(ns, worker_id, update.jobId)
   if not job then return false end
@@ -191,8 +192,8 @@ function jobs.begin_again(ns, worker_id)
   end
 end
 
---- Ends what took too long, takes jobs from workers that are gone, and tries again what could not be
---- answered.
+--- Ends what took too long, takes jobs from workers that are gone, and tries again what could not
+--- be answered.
 function jobs.sweep(ns)
   local state = ns.state
   for _, worker_id in ipairs(pool.gone(state, now() - RETURN)) do

@@ -1,10 +1,10 @@
--- What must reach a user or a session, sooner or later: written down first, then sent in order while
--- somebody is there, and marked as delivered. An owner is a room, "user:u1" or "session:s1".
+-- What must reach a user or a session, sooner or later: written down first, then sent in order
+-- while somebody is there, and marked as delivered. An owner is a room, "user:u1" or "session:s1".
 --
--- The store has a stream "mail:OWNER" of {event, data}, and a key "box:OWNER" = {delivered, waiting}:
--- the id up to which all was delivered, and how many are behind it. One of the owner's sockets
--- suffices. Sockets that connected with `acks` answer each event with an acknowledgement; what they
--- don't is sent again, and waits if nobody ever does. To others, sent is delivered.
+-- The store has a stream "mail:OWNER" of {event, data}, and a key "box:OWNER" = {delivered,
+-- waiting}: the id up to which all was delivered, and how many are behind it. One of the owner's
+-- sockets suffices. Sockets that connected with `acks` answer each event with an acknowledgement;
+-- what they don't is sent again, and waits if nobody ever does. To others, sent is delivered.
 local outlet = require "lib.outlet"
 local option = require "shared.option"
 local stats = require "lib.stats"
@@ -32,7 +32,9 @@ end
 
 --- Counts what waits: some may have grown too old meanwhile.
 local function recount(store, owner, box)
-  local left = store:history(stream_of(owner), { after = box.delivered, limit = math.min(LIMIT, 1000) })
+  local left = store:history(stream_of(owner), {
+    after = box.delivered, limit = math.min(LIMIT, 1000),
+  })
   if left then box.waiting = #left end
 end
 
@@ -73,7 +75,8 @@ local function mark(ns, owner, id)
   end)
 end
 
---- Sends to all sockets of the owner; whether one took it. Those that filter it out need not have it.
+--- Sends to all sockets of the owner; whether one took it. Those that filter it out need not have
+--- it.
 local function attempt(ns, sockets, event, data)
   local taken, questions = false, {}
   for _, socket in ipairs(sockets) do
@@ -143,7 +146,8 @@ function mailbox.deliver(ns, owner)
   if not ok then error(why, 0) end
 end
 
---- Writes an event down and sends it in the background. Returns its id, and whether somebody is there.
+--- Writes an event down and sends it in the background. Returns its id, and whether somebody is
+--- there.
 function mailbox.post(ns, owner, event, data)
   local id, why = ns.store:transaction(function(store)
     return mailbox.keep(store, owner, event, data)

@@ -1,6 +1,6 @@
 -- The workers there are. Plain data in state.workers = {id -> {kind, socket, tools, capacity, busy,
--- left}}: `kind` is "socket", "tool" or "amqp" (which takes every tool), `busy` how many jobs it has,
--- `left` when its connection went.
+-- left}}: `kind` is "socket", "tool" or "amqp" (which takes every tool), `busy` how many jobs it
+-- has, `left` when its connection went.
 local option = require "shared.option"
 
 local pool = {}

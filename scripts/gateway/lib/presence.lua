@@ -1,5 +1,5 @@
--- Who is connected. Plain data: state.users = {userId -> {sockets = {id -> {sessionId, since}}, count,
--- since, active}}, and how many there are of sockets and users.
+-- Who is connected. Plain data: state.users = {userId -> {sockets = {id -> {sessionId, since}},
+-- count, since, active}}, and how many there are of sockets and users.
 local presence = {}
 
 local function all(state)

@@ -1,6 +1,6 @@
--- Messages of the back end (and of rooms): each is kept in one transaction and then sent, now or at a
--- later time. In the store "scheduled:ID" = {kind, message, at, handle}; it goes in the transaction
--- that keeps the message, so none is kept twice, whenever the broker dies.
+-- Messages of the back end (and of rooms): each is kept in one transaction and then sent, now or at
+-- a later time. In the store "scheduled:ID" = {kind, message, at, handle}; it goes in the
+-- transaction that keeps the message, so none is kept twice, whenever the broker dies.
 local announcements = require "lib.announcements"
 local events = require "lib.events"
 local mailbox = require "lib.mailbox"
@@ -84,8 +84,8 @@ function publishing.cancel(ns, id)
   if not done then fail("unavailable", why) end
 end
 
---- A scheduled message's time has come. While the store can't take it, it is tried again; what can't
---- be kept otherwise (its room is gone, its user's mailbox is full) is logged, and over.
+--- A scheduled message's time has come. While the store can't take it, it is tried again; what
+--- can't be kept otherwise (its room is gone, its user's mailbox is full) is logged, and over.
 function publishing.due(ns, id)
   local scheduled = ns.store:get(publishing.key(id))
   if not scheduled then return end  -- done before the broker died

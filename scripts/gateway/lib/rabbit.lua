@@ -1,7 +1,7 @@
--- Workers behind RabbitMQ, with settings.amqp.url: a job goes to the queue "PREFIX.TOOL", from which any
--- consumer takes it; what it says comes back through the queue "PREFIX.replies": {jobId, type:
--- "status_update" | "ai_response", …}. A consumer that dies leaves its job to the next one, by
--- RabbitMQ's own doing.
+-- Workers behind RabbitMQ, with settings.amqp.url: a job goes to the queue "PREFIX.TOOL", from
+-- which any consumer takes it; what it says comes back through the queue "PREFIX.replies": {jobId,
+-- type: "status_update" | "ai_response", …}. A consumer that dies leaves its job to the next one,
+-- by RabbitMQ's own doing.
 local jobs = require "lib.jobs"
 local option = require "shared.option"
 local pool = require "lib.pool"
@@ -39,7 +39,9 @@ function rabbit.open(ns)
     local reply, problem = schema.check(REPLY, message.json)
     if problem then
       -- Whatever else it is, it will not get better by being tried again.
-      return log.warn("a reply from RabbitMQ does not hold", { why = problem.path .. " " .. problem.message })
+      return log.warn("a reply from RabbitMQ does not hold", {
+        why = problem.path .. " " .. problem.message,
+      })
     end
     jobs.restore(ns)
     if reply.type == "status_update" then
@@ -63,7 +65,8 @@ function rabbit.publish(ns, job)
     })
     if done then return end
     if why:find("^unroutable") then
-      jobs.undelivered(ns, ID, job.jobId, "no_worker", "no worker has the tool '" .. job.toolId .. "'")
+      jobs.undelivered(ns, ID, job.jobId, "no_worker",
+                       "no worker offers the tool '" .. job.toolId .. "'")
     else
       jobs.undelivered(ns, ID, job.jobId, "unavailable", "RabbitMQ does not take it: " .. why)
     end

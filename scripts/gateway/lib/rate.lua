@@ -1,5 +1,5 @@
--- How often a user may do what, by the minute. Plain data in state.rates, which begins anew with each
--- minute.
+-- How often a user may do what, by the minute. Plain data in state.rates, which begins anew with
+-- each minute.
 local option = require "shared.option"
 
 local rate = {}

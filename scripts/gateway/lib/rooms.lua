@@ -1,6 +1,6 @@
--- Dynamic rooms and who is a member. In the store: "room:ID" = {owner, access, persistent, metadata,
--- created}, "member:ID/USER" and "rooms:USER/ID". Members' sockets are in the Socket.IO room
--- "room:ID", again after each return.
+-- Dynamic rooms and who is a member. In the store: "room:ID" = {owner, access, persistent,
+-- metadata, created}, "member:ID/USER" and "rooms:USER/ID". Members' sockets are in the Socket.IO
+-- room "room:ID", again after each return.
 local events = require "lib.events"
 local option = require "shared.option"
 
@@ -53,10 +53,12 @@ function rooms.members(store, room_id) return names(store, "member:" .. room_id 
 local function enrol(store, room_id, room, user_id)
   if rooms.is_member(store, room_id, user_id) then return end
   if #rooms.of_user(store, user_id) >= PER_USER then
-    fail("too_many_rooms", string.format("%s is in %d rooms, which is the limit", user_id, PER_USER))
+    fail("too_many_rooms",
+         string.format("%s is in %d rooms, which is the limit", user_id, PER_USER))
   end
   if room.members >= MEMBERS then
-    fail("room_full", string.format("room '%s' has %d members, which is the limit", room_id, MEMBERS))
+    fail("room_full",
+         string.format("room '%s' has %d members, which is the limit", room_id, MEMBERS))
   end
   room.members = room.members + 1
   events.stored(store:set(member_key(room_id, user_id), true))
@@ -78,7 +80,9 @@ function rooms.create(ns, room_id, owner, wish)
                  metadata = wish.metadata, created = iso_time(), members = 0 }
   local members = wish.members or {}
   change(ns, function(store)
-    if store:get(room_key(room_id)) then fail("conflict", "room '" .. room_id .. "' is there already") end
+    if store:get(room_key(room_id)) then
+      fail("conflict", "room '" .. room_id .. "' is there already")
+    end
     local count = (store:get("room_count") or 0) + 1
     if count > LIMIT then
       fail("too_many_rooms", string.format("there are %d rooms, which is the limit", LIMIT))
@@ -94,8 +98,8 @@ function rooms.create(ns, room_id, owner, wish)
   return room
 end
 
---- `user_id` becomes a member; `by` is the user who asks, nil for the back end. Anybody joins a public
---- room; a private one's owner lets in others.
+--- `user_id` becomes a member; `by` is the user who asks, nil for the back end. Anybody joins a
+--- public room; a private one's owner lets in others.
 function rooms.join(ns, room_id, user_id, by)
   change(ns, function(store)
     local room = rooms.find(store, room_id)

@@ -34,7 +34,8 @@ end
 --- When the body says; nil for now.
 local function time_of(body)
   if body.deliverAt and body.delaySeconds then
-    fail("invalid", "delaySeconds: can't be given together with deliverAt", { path = "$.delaySeconds" })
+    fail("invalid", "delaySeconds: can't be given together with deliverAt",
+         { path = "$.delaySeconds" })
   end
   if body.delaySeconds then return body.delaySeconds > 0 and now() + body.delaySeconds or nil end
   if not body.deliverAt then return nil end

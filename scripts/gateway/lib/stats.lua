@@ -1,5 +1,5 @@
--- What the gateway counts. Plain data in state.stats: totals, and by the second for the rates, which
--- are of the last minute. Names that clients make up are counted together.
+-- What the gateway counts. Plain data in state.stats: totals, and by the second for the rates,
+-- which are of the last minute. Names that clients make up are counted together.
 local stats = {}
 
 local WINDOW = 60

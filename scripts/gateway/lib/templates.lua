@@ -52,7 +52,8 @@ local function fill(value, values)
   return filled
 end
 
---- The notification's fields, with `values` in their places. Raises `invalid` for one that is missing.
+--- The notification's fields, with `values` in their places. Raises `invalid` for one that is
+--- missing.
 function templates.fill(template, values)
   return {
     type = template.type, priority = template.priority,

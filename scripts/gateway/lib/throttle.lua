@@ -1,5 +1,5 @@
--- Progress comes as often as workers like, and is passed on at most every so often for each request:
--- the latest counts. Plain data in state.updates = {request -> {sent, waiting}}.
+-- Progress comes as often as workers like, and is passed on at most every so often for each
+-- request: the latest counts. Plain data in state.updates = {request -> {sent, waiting}}.
 local identity = require "lib.identity"
 local option = require "shared.option"
 local outlet = require "lib.outlet"

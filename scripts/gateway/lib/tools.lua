@@ -1,6 +1,6 @@
--- Tools that are functions of this broker: `tools.add("echo", function(job, progress) … end)`, while a
--- file loads. What one returns is the answer, what it `fail`s the error; progress(percent, text)
--- tells the client how far it is. They run in the background and may wait.
+-- Tools that are functions of this broker: `tools.add("echo", function(job, progress) … end)`,
+-- while a file loads. What one returns is the answer, what it `fail`s the error; progress(percent,
+-- text) tells the client how far it is. They run in the background and may wait.
 local jobs = require "lib.jobs"
 local pool = require "lib.pool"
 
@@ -33,11 +33,15 @@ function tools.run(ns, job)
   end
   spawn(function()
     local ok, result = pcall(fn, job, function(percent, text)
-      jobs.update(ns, ID, { jobId = job.jobId, status = "processing", progress = percent, message = text })
+      jobs.update(ns, ID, {
+        jobId = job.jobId, status = "processing", progress = percent, message = text,
+      })
     end)
     if ok then return jobs.finish(ns, ID, job.jobId, { response = result }) end
     local refusal = type(result) == "table" and result.code and result
-    if not refusal then log.error("a tool failed", { tool = job.toolId, error = tostring(result) }) end
+    if not refusal then
+      log.error("a tool failed", { tool = job.toolId, error = tostring(result) })
+    end
     jobs.finish(ns, ID, job.jobId, { error = {
       code = refusal and refusal.code or "tool_failed",
       message = refusal and refusal.message or "the tool failed",
