@@ -54,6 +54,16 @@ describe("end-to-end encryption", function()
       .error.data.path).to_equal("$.ciphertext")
   end)
 
+  it("leaves half of the mailbox to the back end", function()
+    settings { ["mailbox.limit"] = 4 }
+    local a = user("u1")
+    local message = { to = "u2", ciphertext = "YQ==", iv = "Yg==" }
+    for _ = 1, 2 do expect(a:call("encrypted_message", message)).to_match { success = true } end
+    expect(a:call("encrypted_message", message)).to_match { error = { code = "busy" } }
+    for _ = 1, 2 do expect((support.notify("u2", "x"))).to_equal(200) end
+    expect((support.notify("u2", "x"))).to_equal(503)
+  end)
+
   it("is limited by the minute, too", function()
     settings { ["limits.messages_per_minute"] = 1 }
     local a = user("u1")

@@ -52,6 +52,7 @@ events.on(ns, "ai_request", {
 }, function(socket, request)
   local who = socket.data.who
   refuse_strangers(socket, request.sessionId)
+  sending.refuse_large(request.message)
   if ns.store:get(answered_key(who.sessionId, request.requestId)) then
     return { success = true, requestId = request.requestId, status = "answered" }
   end
@@ -84,7 +85,7 @@ ns:serve("respond", function(response)
   response.timestamp = iso_time()
   local done, why = ns.store:transaction(function(store)
     if store:get(key) then return true end
-    mailbox.keep(store, owner, "ai_response", response, true)
+    mailbox.keep(store, owner, "ai_response", response, math.huge)
     return events.stored(store:set(key, true, { ttl = ANSWERED_SECONDS }))
   end)
   if not done then fail("unavailable", why) end

@@ -80,6 +80,7 @@ events.on(ns, "room_message", {
   returns = schema.object { success = schema.enum { true }, id = schema.integer() },
 }, function(socket, data)
   rate.refuse_over(ns.state, "messages", socket.data.who.userId)
+  sending.refuse_large(data.message)
   local user_id = refuse_strangers(socket, data.roomId)
   local message_id = publishing.now(ns, "room_message", {
     roomId = data.roomId, from = user_id, message = data.message, messageId = data.messageId,
@@ -151,6 +152,7 @@ events.route(ns, "POST", "/socket/rooms/message", {
   }),
 }, function(request)
   local data = request.json
+  sending.refuse_large(data.message)
   rooms.find(ns.store, data.roomId)
   return sending.send(ns, "room_message", {
     roomId = data.roomId, from = data.from or null, message = data.message, timestamp = iso_time(),

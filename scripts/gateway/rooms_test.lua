@@ -150,6 +150,22 @@ describe("limits of rooms", function()
     expect(code(a:call("join_room", { roomId = "r2" }))).to_be_nil()
   end)
 
+  it("hold for a message's size", function()
+    settings { ["limits.message_bytes"] = 20 }
+    local a = user("u1")
+    a:call("create_room", { roomId = "r" })
+    for _, large in ipairs { ("x"):rep(21), { text = ("x"):rep(15) } } do
+      local said = { roomId = "r", message = large }
+      local _, over_http = post("/socket/rooms/message", said)
+      local asked = support.ask(a, "r1", { message = large })
+      for _, answer in ipairs { a:call("room_message", said), asked, over_http } do
+        expect(answer.error).to_match { code = "invalid", data = { path = "$.message" } }
+      end
+    end
+    expect(a:call("room_message", { roomId = "r", message = { text = "x" } })).to_match {
+      success = true }
+  end)
+
   it("hold for what is remembered, and how often one speaks", function()
     settings { ["rooms.history"] = 2, ["limits.messages_per_minute"] = 3 }
     local a = user("u1")

@@ -18,7 +18,9 @@ MUTATIONS = [
     ("messages.lua", '"/socket/templates/:name", { roles = { "admin" }, body', '"/socket/templates/:name", { roles = SENDERS, body'),
     # What must reach its owner, once and in order.
     ("lib/mailbox.lua", "    if id <= box.delivered then return end\n", "    if true then return end\n"),
-    ("lib/mailbox.lua", "  if box.waiting >= LIMIT then recount(store, owner, box) end\n", ""),
+    ("lib/mailbox.lua", "  if box.waiting >= most then recount(store, owner, box) end\n", ""),
+    ("lib/mailbox.lua", "math.ceil(LIMIT / 2)", "LIMIT"),
+    ("lib/sending.lua", "#json.encode(message) > BYTES", "false"),
     ("lib/mailbox.lua", "    if attempt(ns, sockets, event, data) then return true end", "    attempt(ns, sockets, event, data)\n    do return true end"),
     ("lib/mailbox.lua", "for number = 1, ATTEMPTS do", "for number = 1, ATTEMPTS + 1 do"),
     ("lib/mailbox.lua", "    stalled[owner] = not done or nil\n", ""),

@@ -38,17 +38,18 @@ local function recount(store, owner, box)
   if left then box.waiting = #left end
 end
 
-local function is_full(store, owner, box)
-  if box.waiting >= LIMIT then recount(store, owner, box) end
-  return box.waiting >= LIMIT
+local function is_full(store, owner, box, most)
+  if box.waiting >= most then recount(store, owner, box) end
+  return box.waiting >= most
 end
 
 --- Writes an event down, in the transaction that `store` is of; raises `busy` if too many wait.
---- `always` is for what must not be refused: answers.
-function mailbox.keep(store, owner, event, data, always)
+--- `most` is how many may, if not the setting: math.huge for what must not be refused, answers.
+function mailbox.keep(store, owner, event, data, most)
+  most = most or LIMIT
   local box = read_box(store, owner)
-  if not always and is_full(store, owner, box) then
-    fail("busy", string.format("%s has %d messages waiting, which is the limit", owner, LIMIT))
+  if is_full(store, owner, box, most) then
+    fail("busy", string.format("%s has %d messages waiting, which is the limit", owner, most))
   end
   local id, why = store:append(stream_of(owner), { event = event, data = data },
                                { count = LIMIT * 2, age = KEEP_SECONDS })
@@ -146,11 +147,11 @@ function mailbox.deliver(ns, owner)
   if not ok then error(why, 0) end
 end
 
---- Writes an event down and sends it in the background. Returns its id, and whether somebody is
---- there.
+--- Writes down what another user says, and sends it in the background; half of the box is the back
+--- end's alone. Returns its id, and whether somebody is there.
 function mailbox.post(ns, owner, event, data)
   local id, why = ns.store:transaction(function(store)
-    return mailbox.keep(store, owner, event, data)
+    return mailbox.keep(store, owner, event, data, math.ceil(LIMIT / 2))
   end)
   if not id then fail("unavailable", why) end
   mailbox.send(ns, owner)

@@ -27,7 +27,7 @@ outlet.filters = schema.named("Filters", schema.object {
 outlet.batching = schema.named("Batching", schema.object {
   additional = false,
   ms = schema.integer { min = 0, max = 10000, description = "0: no batches" },
-  max = schema.default(schema.integer { min = 1, max = 500 }, 50),
+  max = schema.default(schema.integer { min = 1, max = 100 }, 50),
 })
 
 local function has(list, value)

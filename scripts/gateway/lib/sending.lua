@@ -5,10 +5,20 @@ local publishing = require "lib.publishing"
 
 local sending = {}
 
+local BYTES = option.count("limits.message_bytes", 65536)
+
 local LONGEST_SECONDS = option.amount("schedules.longest_days", 366) * 86400
 
---- What a message may hold: a text, or JSON. Its size is limited by engine.max_payload_bytes.
-sending.content = schema.one_of { schema.string { min = 1, max = 65536 }, schema.object {} }
+--- What a message may hold: a text, or JSON.
+sending.content = schema.one_of { schema.string { min = 1, max = BYTES }, schema.object {} }
+
+--- Raises `invalid` for JSON that is larger than a message may be.
+function sending.refuse_large(message)
+  if type(message) == "table" and #json.encode(message) > BYTES then
+    fail("invalid", string.format("message: may have %d bytes as JSON", BYTES),
+         { path = "$.message" })
+  end
+end
 
 --- The fields of a body, with those that say when.
 function sending.when(fields)
