@@ -287,7 +287,7 @@ test("in moonwire test a client is a user, or brings a token", () => {
     "main_test.lua": `
       describe("tokens", function()
         it("lets a user in", function()
-          local a = connect("/", { user = { sub = "u7", role = "driver" } })
+          local a = connect("/", { user = { sub = "u7", role = "driver" }, auth = { device = "d" } })
           expect(a:call("who")).to_equal("u7")
           local status, body = request("GET", "/admin", { user = { sub = "u8", role = "admin" } })
           expect(status).to_equal(200)
