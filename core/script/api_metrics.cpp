@@ -68,7 +68,8 @@ MetricShape read_shape(lua_State* state, MetricKind kind) {
         shape.bounds.push_back(lua_tonumber(state, -1));
         lua_pop(state, 1);
     }
-    if (lua_isnil(state, 4)) shape.bounds.assign(std::begin(kDefaultBounds), std::end(kDefaultBounds));
+    if (lua_isnil(state, 4))
+        shape.bounds.assign(std::begin(kDefaultBounds), std::end(kDefaultBounds));
     return shape;
 }
 
@@ -157,7 +158,8 @@ std::string_view check_labels(lua_State* state, const Metric& metric, int& value
         if (lua_type(state, -1) == LUA_TBOOLEAN)
             lua_pushstring(state, lua_toboolean(state, -1) ? "true" : "false");
         if (!lua_isstring(state, -1))
-            luaL_error(state, "metric '%s': label '%s' must be a text, a number or a boolean, got %s",
+            luaL_error(state,
+                       "metric '%s': label '%s' must be a text, a number or a boolean, got %s",
                        metric.shape().name.c_str(), label.c_str(), luaL_typename(state, -1));
         Metric::append_label(key, check_text(state, -1));
         lua_settop(state, 3);
@@ -166,7 +168,8 @@ std::string_view check_labels(lua_State* state, const Metric& metric, int& value
 }
 
 double check_value(lua_State* state, int index, bool optional) {
-    const double value = optional ? luaL_optnumber(state, index, 1) : luaL_checknumber(state, index);
+    const double value =
+        optional ? luaL_optnumber(state, index, 1) : luaL_checknumber(state, index);
     luaL_argcheck(state, !std::isnan(value), index, "a number expected, got NaN");
     return value;
 }

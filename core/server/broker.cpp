@@ -234,8 +234,9 @@ std::optional<transport::HttpResponse> Broker::page(std::string_view path) const
 }
 
 StatsSources Broker::figures() const {
-    return {transport_, engine_,   sockets_, scripts_, audit_,
-            *plugins_,  store_,    lag_,     Clock::now() - started_};
+    return {transport_, engine_, sockets_,
+            scripts_,   audit_,  *plugins_,
+            store_,     lag_,    Clock::now() - started_};
 }
 
 plugin::Surroundings Broker::surroundings() {
