@@ -1,6 +1,6 @@
 -- State machines: which state may follow which. A record keeps only the name of its state.
 --
---   local ticket = machine.new("ticket", { waiting = { "serving" }, serving = { "completed" }, completed = {} })
+--   local ticket = machine.new("ticket", { waiting = { "serving" }, serving = { "gone" }, gone = {} })
 --   record.status = ticket:move(record.status, "serving", "F-001")
 local machine = {}
 machine.__index = machine
@@ -13,7 +13,8 @@ function machine.new(what, transitions)
     self.follows[from] = {}
     for _, to in ipairs(list) do
       if not transitions[to] then
-        error(string.format("a %s can't go from '%s' to '%s', which is no state of it", what, from, to), 2)
+        error(string.format("a %s can't go from '%s' to '%s', which is no state of it",
+                            what, from, to), 2)
       end
       self.follows[from][to] = true
     end
@@ -38,8 +39,9 @@ function machine:ends(state) return next(self.follows[state] or {}) == nil end
 --- Returns `to`, or fails with `conflict`, which names both; `name` is that of the one thing.
 function machine:move(from, to, name)
   if self:allows(from, to) then return to end
-  fail("conflict", string.format("%s%s is %s and can't become %s", self.what, name and " " .. name or "",
-                                 tostring(from), tostring(to)), { from = from, to = to })
+  fail("conflict", string.format("%s%s is %s and can't become %s",
+                                 self.what, name and " " .. name or "", tostring(from), tostring(to)),
+       { from = from, to = to })
 end
 
 return machine
