@@ -21,14 +21,26 @@ std::size_t utf8_sequence(std::string_view text) {
     return length;
 }
 
+namespace {
+
+std::uint64_t load(const char* text) {
+    std::uint64_t eight;
+    std::memcpy(&eight, text, sizeof eight);
+    return eight;
+}
+
+}  // namespace
+
 std::size_t valid_utf8_prefix(std::string_view text) {
     constexpr std::uint64_t kHighBits = 0x8080808080808080u;
     std::size_t i = 0;
     while (i < text.size()) {
-        std::uint64_t eight = 0;
-        while (text.size() - i >= sizeof eight &&
-               (std::memcpy(&eight, text.data() + i, sizeof eight), (eight & kHighBits) == 0))
-            i += sizeof eight;
+        for (; text.size() - i >= 32; i += 32) {
+            const char* const at = text.data() + i;
+            if ((load(at) | load(at + 8) | load(at + 16) | load(at + 24)) & kHighBits) break;
+        }
+        for (; text.size() - i >= 8; i += 8)
+            if (load(text.data() + i) & kHighBits) break;
         if (i == text.size()) break;
         if (static_cast<unsigned char>(text[i]) < 0x80) {
             ++i;

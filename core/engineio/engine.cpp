@@ -68,10 +68,11 @@ Reactor& Engine::reactor_for(const transport::HttpRequest& request, Reactor& cur
     return tag && *tag < shards_.size() ? shards_[*tag]->reactor : current;
 }
 
-void Engine::refuse(transport::HttpExchange& exchange, RequestError error,
+void Engine::refuse(transport::HttpExchange& exchange, RefusalReason reason,
                     std::string_view message) {
-    stats_of(exchange.reactor()).refused.add();
-    transport::HttpResponse response = refusal(error, exchange.request().upgrade, message);
+    stats_of(exchange.reactor()).refused[static_cast<std::size_t>(reason)].add();
+    transport::HttpResponse response =
+        refusal(error_of(reason), exchange.request().upgrade, message);
     for (auto& header : options_.cors.headers_for(exchange.request()))
         response.headers.push_back(std::move(header));
     exchange.respond(std::move(response));
@@ -86,28 +87,28 @@ void Engine::on_request(std::shared_ptr<transport::HttpExchange> exchange) {
     const std::string transport = request.query_value("transport");
     if (!(transport == "polling" && options_.polling) &&
         !(transport == "websocket" && options_.websocket))
-        return refuse(*exchange, RequestError::unknown_transport);
+        return refuse(*exchange, RefusalReason::transport);
     if (has_invalid_characters(request.header("origin")))
-        return refuse(*exchange, RequestError::bad_request);
+        return refuse(*exchange, RefusalReason::malformed);
 
     const std::string sid = request.query_value("sid");
     if (sid.empty()) return handshake(exchange);
 
     auto& sessions = shards_[exchange->reactor().index()]->sessions;
     const auto found = sessions.find(sid);
-    if (found == sessions.end()) return refuse(*exchange, RequestError::unknown_session);
+    if (found == sessions.end()) return refuse(*exchange, RefusalReason::session);
     const std::shared_ptr<EngineSession> session = found->second;
 
     if (request.upgrade) {
-        if (transport != "websocket") return refuse(*exchange, RequestError::bad_request);
+        if (transport != "websocket") return refuse(*exchange, RefusalReason::malformed);
         return exchange->accept_websocket(
             std::make_shared<WebSocketCarrier>(*this, request, session), {});
     }
     if (transport != to_string(session->transport()))
-        return refuse(*exchange, RequestError::bad_request);
+        return refuse(*exchange, RefusalReason::malformed);
     if (request.method == "GET" && transport == "polling") return session->on_poll(exchange);
     if (request.method == "POST" && transport == "polling") return session->on_post(*exchange);
-    refuse(*exchange, RequestError::bad_request);
+    refuse(*exchange, RefusalReason::malformed);
 }
 
 void Engine::handshake(const std::shared_ptr<transport::HttpExchange>& exchange) {
@@ -116,16 +117,16 @@ void Engine::handshake(const std::shared_ptr<transport::HttpExchange>& exchange)
     if (!may_ask(request, exchange->reactor().now())) {
         report({.kind = IncidentKind::handshakes_per_second_per_ip,
                 .address = request.remote_address});
-        return refuse(*exchange, RequestError::too_many_requests, "Too many handshakes");
+        return refuse(*exchange, RefusalReason::handshake_rate, "Too many handshakes");
     }
-    if (request.method != "GET") return refuse(*exchange, RequestError::bad_handshake_method);
+    if (request.method != "GET") return refuse(*exchange, RefusalReason::method);
     const bool websocket = request.query_value("transport") == "websocket";
-    if (websocket != request.upgrade) return refuse(*exchange, RequestError::bad_request);
+    if (websocket != request.upgrade) return refuse(*exchange, RefusalReason::malformed);
     if (!is_allowed_origin(request.header("origin"))) {
         report({.kind = IncidentKind::origin,
                 .address = request.remote_address,
                 .detail = request.header("origin")});
-        return refuse(*exchange, RequestError::forbidden);
+        return refuse(*exchange, RefusalReason::origin);
     }
     if (options_.guard && options_.guard->active()) return ask_guard(exchange);
     admit(exchange, {});
@@ -157,7 +158,7 @@ void Engine::ask_guard(const std::shared_ptr<transport::HttpExchange>& exchange)
         const auto late = std::exchange(question->exchange, nullptr);
         log::warn("handshake refused: the scripts did not decide in time",
                   {{"address", late->request().remote_address}});
-        refuse(*late, RequestError::forbidden);
+        refuse(*late, RefusalReason::script_late);
     });
     Reactor& reactor = exchange->reactor();
     options_.guard->check(exchange->request(), [this, question, &reactor](Verdict verdict) {
@@ -170,7 +171,7 @@ void Engine::ask_guard(const std::shared_ptr<transport::HttpExchange>& exchange)
             report({.kind = IncidentKind::refused,
                     .address = waiting->request().remote_address,
                     .detail = "on_request"});
-            refuse(*waiting, RequestError::forbidden, verdict.message);
+            refuse(*waiting, RefusalReason::script, verdict.message);
         });
     });
 }
@@ -180,15 +181,15 @@ void Engine::admit(const std::shared_ptr<transport::HttpExchange>& exchange,
     const transport::HttpRequest& request = exchange->request();
     if (sessions_ >= options_.max_sessions) {
         report({.kind = IncidentKind::connections, .address = request.remote_address});
-        return refuse(*exchange, RequestError::forbidden, "Too many connections");
+        return refuse(*exchange, RefusalReason::connections, "Too many connections");
     }
     if (Dialect::of(request).protocol == 3 && !options_.allow_eio3)
-        return refuse(*exchange, RequestError::unsupported_version);
+        return refuse(*exchange, RefusalReason::protocol);
 
     auto place = find_place(request);
     if (!place) {
         report({.kind = IncidentKind::connections_per_ip, .address = request.remote_address});
-        return refuse(*exchange, RequestError::forbidden, "Too many connections from this address");
+        return refuse(*exchange, RefusalReason::address, "Too many connections from this address");
     }
     if (request.upgrade) {
         return exchange->accept_websocket(
@@ -198,7 +199,7 @@ void Engine::admit(const std::shared_ptr<transport::HttpExchange>& exchange,
     if (const auto session = open(exchange->reactor(), request, nullptr, *std::move(place),
                                   std::move(headers)))
         session->on_poll(exchange);
-    else refuse(*exchange, RequestError::forbidden, "Server shutting down");
+    else refuse(*exchange, RefusalReason::shutting_down, "Server shutting down");
 }
 
 std::shared_ptr<EngineSession> Engine::open(Reactor& reactor, const transport::HttpRequest& request,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -23,9 +24,12 @@ class WebSocketCarrier;
 
 /// Figures of one reactor's sessions; written there, read anywhere.
 struct EngineStats {
-    Counter opened, closed, refused, upgrades;
-    Counter polling, websocket;  // open now, by transport
+    Counter opened, closed, upgrades;
+    std::array<Counter, kRefusalReasons> refused;  // handshakes and requests, by reason
+    Counter polling, websocket;                    // open now, by transport
     Counter packets_in, packets_out;
+    Counter polling_queued_bytes;  // wait for a poll now
+    Counter volatile_dropped;  // for their client could not take them at once
 };
 
 /// Serves `/socket.io/`: checks requests, opens sessions and hands them their requests.
@@ -72,7 +76,8 @@ private:
     /// Nothing stands against it any more; `headers` go with the answer.
     void admit(const std::shared_ptr<transport::HttpExchange>& exchange,
                transport::Headers headers);
-    void refuse(transport::HttpExchange& exchange, RequestError error,
+    /// `message`: instead of the one that belongs to the reason.
+    void refuse(transport::HttpExchange& exchange, RefusalReason reason,
                 std::string_view message = {});
     /// Makes, lists and announces a session; nothing while shutting down. `carrier` is the
     /// WebSocket of one that starts so, `headers` are for the answer to a polling handshake. The

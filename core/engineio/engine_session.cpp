@@ -38,7 +38,7 @@ EngineSession::EngineSession(Engine& engine, Reactor& reactor,
       reactor_(reactor),
       id_(make_id(static_cast<unsigned char>(reactor.index()))),
       handshake_(std::move(handshake)),
-      polling_(engine.options(), dialect),
+      polling_(engine.options(), dialect, engine.stats_of(reactor).polling_queued_bytes),
       websocket_(std::move(carrier)),
       kind_(websocket_ ? TransportKind::websocket : TransportKind::polling) {}
 
@@ -67,7 +67,8 @@ void EngineSession::start() {
 
 void EngineSession::send(const Frame& frame, SendOptions options) {
     if (state_ != State::open) return;
-    if (options.is_volatile && !(websocket_ ? websocket_->writable() : polling_.has_poll())) return;
+    if (options.is_volatile && !(websocket_ ? websocket_->writable() : polling_.has_poll()))
+        return engine_.stats_of(reactor_).volatile_dropped.add();
     queue(frame, options);
 }
 
@@ -185,12 +186,13 @@ void EngineSession::linger(Duration time) {
 
 void EngineSession::leave_table() {
     state_ = State::ended;
+    polling_.take_queue();
     engine_.forget(*this);
 }
 
 void EngineSession::on_poll(std::shared_ptr<transport::HttpExchange> exchange) {
     if (transport() != TransportKind::polling)
-        return engine_.refuse(*exchange, RequestError::bad_request);
+        return engine_.refuse(*exchange, RefusalReason::malformed);
     if (polling_.has_poll()) {
         transport::HttpResponse response = polling_response(
             exchange->request(), engine_.options().cors, "text/plain; charset=UTF-8", "");
@@ -215,7 +217,7 @@ void EngineSession::on_poll(std::shared_ptr<transport::HttpExchange> exchange) {
 
 void EngineSession::on_post(transport::HttpExchange& exchange) {
     if (transport() != TransportKind::polling)
-        return engine_.refuse(exchange, RequestError::bad_request);
+        return engine_.refuse(exchange, RefusalReason::malformed);
     const auto self = shared_from_this();
     const transport::HttpRequest& request = exchange.request();
     const bool is_form = jsonp::index_of(request).has_value();
@@ -233,7 +235,7 @@ void EngineSession::on_post(transport::HttpExchange& exchange) {
                                 : polling_.dialect().decode_payload(request.body, binary, on_each);
     if (!understood) {
         report_client(IncidentKind::protocol, "a malformed payload");
-        engine_.refuse(exchange, RequestError::bad_request);
+        engine_.refuse(exchange, RefusalReason::malformed);
         return end(CloseReason::parse_error);
     }
     exchange.respond(

@@ -1,5 +1,6 @@
 #include "core/engineio/errors.hpp"
 
+#include <iterator>
 #include <string>
 
 #include "core/base/json_text.hpp"
@@ -17,6 +18,32 @@ std::string_view message_of(RequestError error) {
         case RequestError::too_many_requests: return "Too many requests";
     }
     return "Bad request";
+}
+
+std::string_view to_string(RefusalReason reason) {
+    static constexpr std::string_view kNames[] = {
+        "transport",      "session",     "method",  "malformed",    "protocol", "origin", "script",
+        "script_late",    "handshake_rate", "connections", "address", "shutting_down"};
+    static_assert(std::size(kNames) == kRefusalReasons);
+    return kNames[static_cast<std::size_t>(reason)];
+}
+
+RequestError error_of(RefusalReason reason) {
+    switch (reason) {
+        case RefusalReason::transport: return RequestError::unknown_transport;
+        case RefusalReason::session: return RequestError::unknown_session;
+        case RefusalReason::method: return RequestError::bad_handshake_method;
+        case RefusalReason::malformed: return RequestError::bad_request;
+        case RefusalReason::protocol: return RequestError::unsupported_version;
+        case RefusalReason::handshake_rate: return RequestError::too_many_requests;
+        case RefusalReason::origin:
+        case RefusalReason::script:
+        case RefusalReason::script_late:
+        case RefusalReason::connections:
+        case RefusalReason::address:
+        case RefusalReason::shutting_down: break;
+    }
+    return RequestError::forbidden;
 }
 
 namespace {

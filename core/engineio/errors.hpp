@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "core/transport/http.hpp"
@@ -19,6 +21,29 @@ enum class RequestError {
 };
 
 std::string_view message_of(RequestError error);
+
+/// What a handshake or request is refused for, as operators see it.
+enum class RefusalReason : std::uint8_t {
+    transport,        // unknown, or switched off
+    session,          // there is none with this id
+    method,           // a handshake that is no GET
+    malformed,
+    protocol,         // a version that is not spoken
+    origin,           // the page may not connect
+    script,           // an on_request said no
+    script_late,      // or did not decide in time
+    handshake_rate,   // limits.handshakes_per_second_per_ip
+    connections,      // limits.connections
+    address,          // limits.connections_per_ip
+    shutting_down,
+};
+inline constexpr std::size_t kRefusalReasons =
+    static_cast<std::size_t>(RefusalReason::shutting_down) + 1;
+
+/// "handshake_rate"
+std::string_view to_string(RefusalReason reason);
+/// What its client is told.
+RequestError error_of(RefusalReason reason);
 
 /// The refusal of a request: `{"code":n,"message":"…"}`, or, for a WebSocket upgrade, the plain
 /// message and an end of the connection.

@@ -28,6 +28,7 @@ void PollingCarrier::send(const transport::Frame& frame, bool compress) {
     may_compress_ |= compress;
     queue_.push_back(frame);
     queued_bytes_ += frame.payload().size();
+    queued_.add(frame.payload().size());
 }
 
 void PollingCarrier::answer() {
@@ -67,7 +68,7 @@ void PollingCarrier::compress(const transport::HttpRequest& request,
 }
 
 std::vector<transport::Frame> PollingCarrier::take_queue() {
-    queued_bytes_ = 0;
+    queued_.subtract(std::exchange(queued_bytes_, 0));
     may_compress_ = false;
     return std::exchange(queue_, {});
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/counter.hpp"
 #include "core/engineio/dialect.hpp"
 #include "core/engineio/options.hpp"
 #include "core/transport/frame.hpp"
@@ -16,9 +17,10 @@ namespace moonwire::engineio {
 /// waits for packets. Owned by its session, on the session's reactor.
 class PollingCarrier {
 public:
-    /// `options` outlive it.
-    PollingCarrier(const EngineOptions& options, Dialect dialect)
-        : options_(options), dialect_(dialect) {}
+    /// `options` outlive it; `queued` counts the bytes of all the reactor's carriers, and is let
+    /// alone once `take_queue` was called for the last time.
+    PollingCarrier(const EngineOptions& options, Dialect dialect, Counter& queued)
+        : options_(options), dialect_(dialect), queued_(queued) {}
 
     bool has_poll() const noexcept { return poll_ && poll_->pending(); }
     std::size_t queued_bytes() const noexcept { return queued_bytes_; }
@@ -41,6 +43,7 @@ private:
 
     const EngineOptions& options_;
     const Dialect dialect_;
+    Counter& queued_;
     std::shared_ptr<transport::HttpExchange> poll_;
     std::vector<transport::Frame> queue_;
     transport::Headers first_headers_;

@@ -68,9 +68,25 @@ void PluginHost::provide(std::shared_ptr<Authenticator> authenticator) {
     provisions_.add(plugin_, std::move(authenticator));
 }
 
+void PluginHost::provide(MetricsSource source) {
+    check_configuring();
+    provisions_.add(plugin_, std::move(source));
+}
+
 void PluginHost::request(OutgoingHttp request, std::function<void(HttpAnswer)> done) {
     if (surroundings_.request) surroundings_.request(std::move(request), std::move(done));
     else done({"not available here", {}});
+}
+
+std::shared_ptr<Client> PluginHost::connect(ClientOptions options, ClientListener listener) {
+    if (!surroundings_.connect) throw std::invalid_argument("no server can be reached here");
+    auto client = surroundings_.connect(std::move(options), std::move(listener));
+    if (!client) throw std::invalid_argument(client.error().message);
+    return *std::move(client);
+}
+
+Metrics PluginHost::metrics() {
+    return surroundings_.metrics ? surroundings_.metrics() : Metrics();
 }
 
 std::string PluginHost::stats() { return surroundings_.stats ? surroundings_.stats() : "{}"; }
@@ -98,6 +114,16 @@ bool PluginHost::deliver(std::string nsp, std::string event, Values arguments) {
     auto payload = event_payload(event, arguments);
     return payload && surroundings_.deliver &&
            surroundings_.deliver(nsp, event, *std::move(payload));
+}
+
+void PluginHost::ask(std::string nsp, std::string name, Values arguments, Reply reply) {
+    if (!surroundings_.ask) return reply(Answer::failure("unavailable", "no scripts run here"));
+    socketio::OwnedPayload payload;
+    payload.json = std::move(arguments.json);
+    for (const std::string& each : arguments.attachments)
+        payload.attachments.push_back(SharedBytes::copy(each));
+    surroundings_.ask({plugin_, std::move(nsp), std::move(name)}, std::move(payload),
+                      std::move(reply));
 }
 
 }  // namespace moonwire::plugin

@@ -21,10 +21,14 @@ public:
     void provide(Module module) override;
     void provide(HttpRoute route) override;
     void provide(std::shared_ptr<Authenticator> authenticator) override;
+    void provide(MetricsSource source) override;
     void request(OutgoingHttp request, std::function<void(HttpAnswer)> done) override;
+    std::shared_ptr<Client> connect(ClientOptions options, ClientListener listener) override;
     std::string stats() override;
+    Metrics metrics() override;
     bool emit(Emission emission) override;
     bool deliver(std::string nsp, std::string event, Values arguments) override;
+    void ask(std::string nsp, std::string name, Values arguments, Reply reply) override;
 
 private:
     void check_configuring() const;

@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/plugin/api/client.hpp"
 #include "core/plugin/api/http.hpp"
+#include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/setting_node.hpp"
+#include "core/plugin/api/values.hpp"
 #include "core/plugin/provisions.hpp"
 #include "core/socketio/packet.hpp"
 
@@ -28,15 +31,24 @@ struct PluginSettings {
     std::map<std::string, SettingNode> tables;  // by plugin
 };
 
+/// What a plugin's own Lua in a namespace handles.
+struct AskedHandler {
+    std::string plugin, nsp, name;
+};
+
 /// What the broker gives plugins at work. Called on any thread.
 struct Surroundings {
     socketio::Server* sockets = nullptr;
     std::function<void(OutgoingHttp, std::function<void(HttpAnswer)>)> request;
+    std::function<Result<std::shared_ptr<Client>>(ClientOptions, ClientListener)> connect;
     std::function<std::string()> stats;
+    std::function<Metrics()> metrics;
     /// A namespace's or a family's `on_server`; the payload is `["event",…]`. False: no such
     /// scripts.
     std::function<bool(const std::string& nsp, const std::string& event, socketio::OwnedPayload)>
         deliver;
+    /// Bridge::ask; the payload is an array.
+    std::function<void(AskedHandler, socketio::OwnedPayload, Reply)> ask;
 };
 
 /// The plugins of this process: loads them, gives them their settings, starts and ends them.

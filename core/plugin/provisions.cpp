@@ -1,5 +1,7 @@
 #include "core/plugin/provisions.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <stdexcept>
@@ -72,6 +74,16 @@ void Provisions::add(const std::string& plugin, Module module) {
             if (!done) reply(failed(plugin, name));
         };
     }
+    if (!module.script.empty()) {
+        if (!all.script.empty()) throw std::logic_error("a second script");
+        all.script = std::move(module.script);
+    }
+    if (module.wanted) {
+        if (all.wanted) throw std::logic_error("a second function 'wanted'");
+        all.wanted = [plugin, wanted = std::move(module.wanted)](const Call& call) {
+            guarded(plugin, "wanted", [&] { wanted(call); });
+        };
+    }
 }
 
 void Provisions::add(const std::string& plugin, HttpRoute route) {
@@ -94,6 +106,28 @@ void Provisions::add(const std::string& plugin, std::shared_ptr<Authenticator> a
         throw std::logic_error("plugin " + authenticating_ + " is the authenticator already");
     authenticating_ = plugin;
     authenticator_ = std::make_shared<GuardedAuthenticator>(plugin, std::move(authenticator));
+}
+
+void Provisions::add(const std::string& plugin, MetricsSource source) {
+    std::string prefix = plugin + "_";
+    std::replace(prefix.begin(), prefix.end(), '-', '_');
+    const auto told = std::make_shared<std::atomic<bool>>(false);
+    sources_.push_back([plugin, prefix, told, source = std::move(source)](Metrics& all) {
+        Metrics own;
+        if (!guarded(plugin, "metrics", [&] { source(own); })) return;
+        for (MetricFamily& family : own) {
+            if (family.name.starts_with(prefix)) all.push_back(std::move(family));
+            else if (!told->exchange(true))
+                log::warn("a plugin's metric is not named after it",
+                          {{"plugin", plugin}, {"metric", family.name}, {"expected", prefix}});
+        }
+    });
+}
+
+Metrics Provisions::metrics() const {
+    Metrics all;
+    for (const MetricsSource& source : sources_) source(all);
+    return all;
 }
 
 const HttpRoute* Provisions::find_route(std::string_view path) const {

@@ -9,6 +9,7 @@
 
 #include "core/plugin/api/authenticator.hpp"
 #include "core/plugin/api/http.hpp"
+#include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/module.hpp"
 
 namespace moonwire::plugin {
@@ -24,11 +25,16 @@ public:
     void add(const std::string& plugin, Module module);
     void add(const std::string& plugin, HttpRoute route);
     void add(const std::string& plugin, std::shared_ptr<Authenticator> authenticator);
+    void add(const std::string& plugin, MetricsSource source);
 
     /// By the plugin's name.
     const std::map<std::string, Module, std::less<>>& modules() const noexcept { return modules_; }
     /// Null if no plugin is one.
     const std::shared_ptr<Authenticator>& authenticator() const noexcept { return authenticator_; }
+
+    /// The figures of all plugins now. What is not named after its plugin is left out, and logged
+    /// once.
+    Metrics metrics() const;
 
     /// The route that serves a path: the longest. Null if there is none.
     const HttpRoute* find_route(std::string_view path) const;
@@ -40,6 +46,7 @@ private:
     };
     std::map<std::string, Module, std::less<>> modules_;
     std::vector<Served> routes_;
+    std::vector<MetricsSource> sources_;
     std::string authenticating_;  // the plugin
     std::shared_ptr<Authenticator> authenticator_;
 };

@@ -65,6 +65,7 @@ void register_api(lua_State* state) {
     register_prelude(state);
     register_locks(state);
     register_store(state);
+    register_metrics(state);
     register_plugin_functions(state);
 }
 
@@ -90,6 +91,7 @@ void install_api(lua_State* state, const std::shared_ptr<Generation>& generation
     install_request_hooks(state);
     install_suspicion_hooks(state);
     install_http(state);
+    install_metrics(state);
     guard_globals(state);
 }
 

@@ -25,6 +25,7 @@ void register_timers(lua_State* state);
 void register_prelude(lua_State* state);
 void register_locks(lua_State* state);
 void register_store(lua_State* state);
+void register_metrics(lua_State* state);
 void install_loading(lua_State* state);
 void install_sending(lua_State* state);
 void install_time(lua_State* state);
@@ -34,6 +35,7 @@ void install_routing(lua_State* state);
 void install_request_hooks(lua_State* state);
 void install_suspicion_hooks(lua_State* state);
 void install_http(lua_State* state);
+void install_metrics(lua_State* state);
 
 /// Sets these functions in the table at `table`, with the generation at index 2 as their upvalue.
 void install_functions(lua_State* state, int table, const luaL_Reg* functions);

@@ -63,9 +63,23 @@ void read_environment(lua_State* state, ApiNames& names) {
         {kGeoIndexType, kGeoIndexMetatableKey},
         {kRawType, kRawMetatableKey},
         {kStoreType, kStoreMetatableKey},
+        {kCounterType, kCounterMetatableKey},
+        {kGaugeType, kGaugeMetatableKey},
+        {kHistogramType, kHistogramMetatableKey},
     };
     for (const auto& [type, key] : objects)
         names.members[std::string(type)] = members_of(state, key);
+}
+
+/// What `require "plugin.NAME"` gives, if it gives a table.
+void read_plugin(lua_State* state, const std::string& plugin, ApiNames& names) {
+    const std::string name = std::string(kPluginModules) + plugin;
+    names.modules.insert(name);
+    lua_getfield(state, 1, "require");
+    push_string(state, name);
+    if (lua_pcall(state, 1, 1, 0) == 0 && lua_istable(state, -1))
+        names.members[name] = pop_members(state);
+    else lua_pop(state, 1);
 }
 
 }  // namespace
@@ -73,7 +87,7 @@ void read_environment(lua_State* state, ApiNames& names) {
 ApiNames read_api_names(std::shared_ptr<const Extensions> extensions) {
     ApiNames names;
     // No limit: nothing below may be left by an error for want of memory.
-    Runtime runtime({.memory_bytes = 0}, nullptr);
+    Runtime runtime({.memory_bytes = 0, .extensions = extensions}, nullptr);
     const auto generation =
         std::make_shared<Generation>(
         runtime, 1, NamespaceSources{"/", std::make_shared<const AppSources>(), {}});
@@ -88,22 +102,15 @@ ApiNames read_api_names(std::shared_ptr<const Extensions> extensions) {
             generation->open(state);
             install_api(state, generation);
             read_environment(state, names);
+            if (extensions)
+                for (const auto& [plugin, module] : extensions->modules)
+                    read_plugin(state, plugin, names);
             return 0;
         });
         return read ? Result<void>() : read.error();
     };
     if (const auto done = read(); !done) throw std::runtime_error(done.error().message);
     generation->retire();
-    if (!extensions) return names;
-    for (const auto& [plugin, module] : extensions->modules) {
-        const std::string name = std::string(kPluginModules) + plugin;
-        names.modules.insert(name);
-        Members& members = names.members[name];
-        for (const auto& [function, call] : module.immediate)
-            members[function] = ApiNames::Sort::function;
-        for (const auto& [function, call] : module.waiting)
-            members[function] = ApiNames::Sort::function;
-    }
     return names;
 }
 

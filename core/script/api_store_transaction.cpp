@@ -63,7 +63,8 @@ int lua_commit_transaction(lua_State* state) {
     const bool overdue = transaction->overdue();
     const bool empty = transaction->size() == 0;
     if (!ok || overdue || empty) {
-        scheduler->let_go(transaction);  // rolls it back
+        runtime.store->end(*transaction);
+        scheduler->let_go(transaction);
         if (!ok) return raise_again();
         if (!overdue) return 0;
         lua_pushliteral(state, "timeout");

@@ -14,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kShared = "shared";
+
 enum class Kind { script, test };
 
 bool is_kind(Kind kind, const fs::path& path) {
@@ -62,13 +64,15 @@ std::optional<std::string> read_file(const fs::path& path) {
 
 using Files = std::vector<std::pair<fs::path, ScriptFile>>;
 
-/// Reads the app's files of a kind, in path order; nothing if its folder can't be read.
-std::optional<Files> read_files(Kind kind, const App& app, std::vector<LoadError>& errors) {
+/// Reads a folder's files of a kind, in path order; nothing if it can't be read. Their paths begin
+/// with `name`.
+std::optional<Files> read_files(Kind kind, const fs::path& folder, const std::string& name,
+                                std::vector<LoadError>& errors) {
     Files files;
     std::error_code error;
-    const fs::path root = fs::canonical(app.folder, error);
+    const fs::path root = fs::canonical(folder, error);
     if (error || !fs::is_directory(root, error)) {
-        errors.push_back({app.folder.string(), 0, "the app's folder can't be read"});
+        errors.push_back({folder.string(), 0, "the app's folder can't be read"});
         return std::nullopt;
     }
     std::vector<fs::path> paths;
@@ -76,7 +80,7 @@ std::optional<Files> read_files(Kind kind, const App& app, std::vector<LoadError
     std::sort(paths.begin(), paths.end());
     for (fs::path& relative : paths) {
         ScriptFile file;
-        file.path = app.name + "/" + relative.generic_string();
+        file.path = name + "/" + relative.generic_string();
         if (auto source = read_file(root / relative)) {
             file.source = *std::move(source);
             files.emplace_back(std::move(relative), std::move(file));
@@ -87,19 +91,71 @@ std::optional<Files> read_files(Kind kind, const App& app, std::vector<LoadError
     return files;
 }
 
+/// Its modules have the same names for who shares them and for their tests.
+bool is_shared_folder(const App& app) {
+    std::error_code error;
+    return fs::equivalent(app.folder, app.shared, error) && !error;
+}
+
 class Finder {
 public:
-    void add(const App& app) {
-        auto files = read_files(Kind::script, app, found_.errors);
-        if (!files) return;
+    /// With `tests` they are read, too.
+    void add(const App& app, FoundTests* tests = nullptr) {
+        Files files;
+        if (!is_shared_folder(app)) {
+            auto read = read_files(Kind::script, app.folder, app.name, found_.errors);
+            if (!read) return;
+            files = *std::move(read);
+        }
         auto sources = std::make_shared<AppSources>();
         sources->app = app;
-        for (auto& [relative, file] : *files) add_file(sources, relative, std::move(file));
+        for (auto& [relative, file] : files)
+            if (app.demo || relative != kDemoFile) add_file(sources, relative, std::move(file));
+        add_shared(*sources);
+        if (tests) add_tests(sources, *tests);
         found_.apps.push_back(std::move(sources));
     }
     FoundScripts take() { return std::move(found_); }
 
 private:
+    using Modules = std::map<std::string, ScriptFile, std::less<>>;
+
+    void add_shared(AppSources& sources) {
+        const App& app = sources.app;
+        std::error_code error;
+        if (app.shared.empty() || fs::is_directory(fs::symlink_status(app.folder / kShared, error)))
+            return;
+        const auto [known, is_new] = shared_.try_emplace(app.shared);
+        if (is_new) known->second = read_shared(app.shared);
+        sources.modules.insert(known->second.begin(), known->second.end());
+        found_.shared.insert(known->second.begin(), known->second.end());
+    }
+
+    Modules read_shared(const fs::path& folder) {
+        Modules modules;
+        std::error_code error;
+        if (!fs::is_directory(folder, error)) return modules;
+        auto files = read_files(Kind::script, folder, kShared, found_.errors);
+        if (!files) return modules;
+        for (auto& [relative, file] : *files) {
+            const NamespaceLiteral literal = find_namespace(file.source);
+            if (literal.name || !literal.error.empty())
+                found_.errors.push_back({file.path, literal.line,
+                                         "apps share modules only, which call no namespace"});
+            else modules.emplace(module_name(kShared / relative), std::move(file));
+        }
+        return modules;
+    }
+
+    void add_tests(const std::shared_ptr<AppSources>& sources, FoundTests& tests) {
+        auto files = read_files(Kind::test, sources->app.folder, sources->app.name, tests.errors);
+        if (!files) return;
+        for (auto& [relative, file] : *files) {
+            if (find_namespace(file.source).name) add_file(sources, relative, std::move(file));
+            else tests.tests.push_back(std::move(file));
+        }
+    }
+
     void add_file(const std::shared_ptr<AppSources>& sources, const fs::path& relative,
                   ScriptFile file) {
         const NamespaceLiteral literal = find_namespace(file.source);
@@ -134,6 +190,7 @@ private:
     }
 
     FoundScripts found_;
+    std::map<fs::path, Modules> shared_;  // by folder
 };
 
 }  // namespace
@@ -165,11 +222,12 @@ FoundScripts find_scripts(const std::vector<App>& apps) {
     return finder.take();
 }
 
-std::vector<ScriptFile> find_tests(const App& app, std::vector<LoadError>& errors) {
-    std::vector<ScriptFile> tests;
-    if (auto files = read_files(Kind::test, app, errors))
-        for (auto& [relative, file] : *files) tests.push_back(std::move(file));
-    return tests;
+FoundTests find_tests(const App& app) {
+    FoundTests found;
+    Finder finder;
+    finder.add(app, &found);
+    found.scripts = finder.take();
+    return found;
 }
 
 }  // namespace moonwire::script

@@ -25,7 +25,7 @@ struct ScriptFile {
 /// requires later is what lay there when it was loaded.
 struct AppSources {
     App app;
-    std::map<std::string, ScriptFile, std::less<>> modules;  // by name: "lib.geo"
+    std::map<std::string, ScriptFile, std::less<>> modules;  // by name: "lib.geo", "shared.roles"
 };
 
 /// The names of the modules that a namespace's code has asked for, found or not: with its files,
@@ -58,20 +58,33 @@ struct NamespaceSources {
 /// are the modules that it has asked for.
 bool is_same_code(const NamespaceSources& before, const NamespaceSources& now);
 
+/// In an app's folder: loaded only if its demo is on.
+inline constexpr const char* kDemoFile = "demo.lua";
+
 struct FoundScripts {
     std::map<std::string, NamespaceSources> namespaces;
     std::vector<std::shared_ptr<const AppSources>> apps;  // those whose folder could be read
+    std::map<std::string, ScriptFile, std::less<>> shared;  // those of the modules that no app owns
     std::vector<LoadError> errors;  // of files left out
 };
 
 /// Reads every `*.lua` below the apps' folders, in path order; `*_test.lua`, `public` and hidden
-/// folders are skipped, and so are symbolic links to folders or out of the app's folder.
+/// folders are skipped, and so are symbolic links to folders or out of the app's folder, and
+/// kDemoFile unless the app's demo is on. Then the modules that the apps share; an app with a
+/// folder `shared` of its own has that one instead.
 FoundScripts find_scripts(const std::vector<App>& apps);
 
 /// What `require` calls a file, given its path below the app's folder: "lib/geo.lua" -> "lib.geo".
 std::string module_name(const std::filesystem::path& relative);
 
-/// Reads the `*_test.lua` below the app's folder, in path order; skips as find_scripts does.
-std::vector<ScriptFile> find_tests(const App& app, std::vector<LoadError>& errors);
+/// An app and its tests. The app may be the shared folder itself.
+struct FoundTests {
+    FoundScripts scripts;  // and a namespace that a `*_test.lua` calls: only the tests have it
+    std::vector<ScriptFile> tests;  // the other `*_test.lua`, in path order
+    std::vector<LoadError> errors;  // of tests left out
+};
+
+/// Reads what find_scripts does and the `*_test.lua`.
+FoundTests find_tests(const App& app);
 
 }  // namespace moonwire::script

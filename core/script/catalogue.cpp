@@ -48,6 +48,7 @@ void Catalogue::serve(const NamespaceSources& sources) {
 void Catalogue::fail(const NamespaceSources& sources, LoadError error) {
     std::lock_guard lock(mutex_);
     failed_.insert_or_assign(sources.name, Failed{sources, std::move(error)});
+    ++failures_;
 }
 
 void Catalogue::forget(const std::string& name) {
@@ -61,6 +62,11 @@ std::vector<LoadError> Catalogue::errors() const {
     std::vector<LoadError> errors = file_errors_;
     for (const auto& [name, failed] : failed_) errors.push_back(failed.error);
     return errors;
+}
+
+std::uint64_t Catalogue::failures() const {
+    std::lock_guard lock(mutex_);
+    return failures_;
 }
 
 std::optional<LoadError> Catalogue::error_of(const std::string& name) const {

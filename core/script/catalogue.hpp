@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -34,6 +35,8 @@ public:
     std::vector<LoadError> errors() const;
     /// What is wrong with one namespace's code, or nothing.
     std::optional<LoadError> error_of(const std::string& name) const;
+    /// How often one did not load, so far.
+    std::uint64_t failures() const;
 
 private:
     struct Failed {
@@ -44,6 +47,7 @@ private:
     mutable std::mutex mutex_;
     std::map<std::string, NamespaceSources> served_;
     std::map<std::string, Failed> failed_;
+    std::uint64_t failures_ = 0;
     std::vector<LoadError> file_errors_;
 };
 

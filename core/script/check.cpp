@@ -25,11 +25,17 @@ LintNamespace::Names names_of(const Entries& entries) {
     return names;
 }
 
+/// Demos are looked at, on or off.
+std::vector<App> with_demos(std::vector<App> apps) {
+    for (App& app : apps) app.demo = true;
+    return apps;
+}
+
 class Checker {
 public:
     explicit Checker(const HostOptions& options)
         : limits_(options.limits),
-          found_(find_scripts(options.apps)),
+          found_(find_scripts(with_demos(options.apps))),
           api_(read_api_names(options.limits.extensions)) {
         limits_.watchdog = std::make_shared<Watchdog>();
         limits_.jit = false;  // or a load that never ends could not be stopped
@@ -38,6 +44,7 @@ public:
     std::vector<Problem> check() {
         for (const LoadError& each : found_.errors) add(each);
         for (const auto& app : found_.apps) read_app(*app);
+        read_shared();
         for (auto& [name, sources] : found_.namespaces) load(sources);
         for (const LintApp& app : apps_)
             for (Problem& each : lint_app(app, namespaces_, api_)) add(std::move(each));
@@ -74,6 +81,11 @@ private:
         LintApp app;
         app.name = sources.app.name;
         for (const auto& [name, file] : sources.modules) {
+            const auto shared = found_.shared.find(name);
+            if (shared != found_.shared.end() && shared->second.path == file.path) {
+                app.shared.insert(name);
+                continue;
+            }
             app.modules[name] = file.path;
             read_file(app, file, "");
         }
@@ -87,6 +99,16 @@ private:
         }
         if (!serves) add(Problem{sources.app.name, 0, 0, true, "no file here calls namespace"});
         apps_.push_back(std::move(app));
+    }
+
+    void read_shared() {
+        LintApp modules;
+        modules.name = "shared";
+        for (const auto& [name, file] : found_.shared) {
+            modules.shared.insert(name);
+            read_file(modules, file, "");
+        }
+        apps_.push_back(std::move(modules));
     }
 
     void read_file(LintApp& app, const ScriptFile& file, const std::string& nsp) {

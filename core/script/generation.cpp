@@ -1,5 +1,6 @@
 #include "core/script/generation.hpp"
 
+#include "core/script/metric_registry.hpp"
 #include "core/script/tasks.hpp"
 
 namespace moonwire::script {
@@ -65,6 +66,7 @@ void Generation::retire() {
     if (runtime_.scheduler) runtime_.scheduler->cancel_background(*this);
     functions_.reset();
     environment_.reset();
+    metrics.clear();
 }
 
 void Generation::spawn(Spawn spawned) {

@@ -22,6 +22,9 @@
 
 namespace moonwire::script {
 
+struct EventFigures;
+struct MetricLease;
+
 /// A registered function: where the generation keeps it, and where it was registered ("file:line").
 struct Registered {
     int slot = 0;
@@ -35,6 +38,7 @@ struct EventHandler : Registered {
     bool listed = false;  // they were given as a list
     int checker = 0;      // slot of the function that applies them
     RawArguments raw = 0; // those that are schema.raw()
+    EventFigures* figures = nullptr;  // the namespace's, once the generation is in charge
     Signature signature;
 };
 
@@ -57,6 +61,8 @@ struct NameHash {
 };
 template <typename T>
 using ByName = std::unordered_map<std::string, T, NameHash, std::equal_to<>>;
+
+using NamedHandler = ByName<EventHandler>::value_type;
 
 /// One version of a namespace's scripts inside its Lua state: what its files registered.
 ///
@@ -107,12 +113,16 @@ public:
     ByName<Registered> server_events;
     ByName<Registered> services;
     ByName<Registered> schedules;
+    // Of plugins' own Lua: "NAME.handler", and what they want, as JSON, by plugin and key.
+    ByName<Registered> handled;
+    std::map<std::string, std::map<std::string, std::string>, std::less<>> wants;
     std::map<std::string, Declaration, std::less<>> declarations;  // emits
     Chained middleware, any, event_middleware, migrations, request_hooks;
     std::vector<int> connects, disconnectings, disconnects, expirations, suspicions;
     std::vector<Route> routes;
     std::optional<AuthDemand> auth;
     std::size_t relay_rates = 0;  // relays with a rate
+    std::map<std::string, std::shared_ptr<MetricLease>> metrics;  // by their family()
     std::vector<Spawn> spawns;
 
     std::set<std::string, std::less<>> told;  // what was logged, and need not be again

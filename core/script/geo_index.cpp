@@ -46,8 +46,9 @@ void GeoIndex::set(std::string_view id, double lat, double lon, double reach_met
     if (found != points_.end()) take_out(&found->second);
     else found = points_.emplace(std::string(id), Point{}).first;
     Point& point = found->second;
-    point = {found->first, lat, lon, std::cos(lat * kRadians), reach_metres, cell_of(lat, lon)};
-    cells_[point.cell].push_back(&point);
+    const double cos_lat = std::cos(lat * kRadians);
+    point = {found->first, lat, lon, cos_lat, cell_of(lat, lon)};
+    cells_[point.cell].push_back({direction_of(lat, lon, cos_lat), reach_metres, &point});
 }
 
 bool GeoIndex::remove(std::string_view id) {
@@ -61,20 +62,39 @@ bool GeoIndex::remove(std::string_view id) {
 void GeoIndex::take_out(const Point* point) {
     const auto cell = cells_.find(point->cell);
     auto& members = cell->second;
-    *std::find(members.begin(), members.end(), point) = members.back();
+    *std::find_if(members.begin(), members.end(),
+                  [point](const Member& each) { return each.point == point; }) = members.back();
     members.pop_back();
     if (members.empty()) cells_.erase(cell);
 }
 
-void GeoIndex::consider(const Point& point, double lat, double lon, double cos_lat, double radius) {
-    const double metres = distance(lat, lon, cos_lat, point.lat, point.lon, point.cos_lat);
-    if (metres <= radius && metres <= point.reach) found_.push_back({point.id, metres});
+GeoIndex::Direction GeoIndex::direction_of(double lat, double lon, double cos_lat) {
+    return {cos_lat * std::cos(lon * kRadians), cos_lat * std::sin(lon * kRadians),
+            std::sin(lat * kRadians)};
+}
+
+void GeoIndex::consider(const Member& member, const Search& search) {
+    // The straight line through the earth is shorter than the way, and costs no sines: most points
+    // of the cells are too far by it already.
+    constexpr double kRounding = 1e-6;  // metres, far more than what it is off by
+    const double most = std::min(search.radius, member.reach);
+    const double x = member.direction.x - search.direction.x;
+    const double y = member.direction.y - search.direction.y;
+    const double z = member.direction.z - search.direction.z;
+    if ((x * x + y * y + z * z) * (kEarthMetres * kEarthMetres) >
+        (most + kRounding) * (most + kRounding))
+        return;
+    const Point& point = *member.point;
+    const double metres =
+        distance(search.lat, search.lon, search.cos_lat, point.lat, point.lon, point.cos_lat);
+    if (metres <= most) found_.push_back({point.id, metres});
 }
 
 const std::vector<GeoIndex::Found>& GeoIndex::near(double lat, double lon, double radius_metres,
                                                    std::size_t limit) {
     found_.clear();
     const double cos_lat = std::cos(lat * kRadians);
+    const Search search{lat, lon, cos_lat, radius_metres, direction_of(lat, lon, cos_lat)};
     const double lat_reach = radius_metres / kMetresPerDegree;
     const std::int64_t first_row = row_of(lat - lat_reach), last_row = row_of(lat + lat_reach);
 
@@ -88,17 +108,18 @@ const std::vector<GeoIndex::Found>& GeoIndex::near(double lat, double lon, doubl
     const double cells = static_cast<double>(last_row - first_row + 1) * static_cast<double>(width);
 
     if (cells > static_cast<double>(cells_.size())) {
-        for (const auto& [id, point] : points_) consider(point, lat, lon, cos_lat, radius_metres);
+        for (const auto& [cell, members] : cells_)
+            for (const Member& member : members) consider(member, search);
     } else {
-        const std::int64_t west = column_of(lon - lon_reach) - 1;
+        const std::int64_t west = (column_of(lon - lon_reach) + columns_ - 1) % columns_;
         for (std::int64_t row = first_row; row <= last_row; ++row) {
+            std::int64_t column = west;
             for (std::int64_t step = 0; step < width; ++step) {
-                const std::int64_t column = ((west + step) % columns_ + columns_) % columns_;
                 const auto cell =
                     cells_.find(static_cast<Cell>(row) << 32 | static_cast<Cell>(column));
+                if (++column == columns_) column = 0;
                 if (cell == cells_.end()) continue;
-                for (const Point* point : cell->second)
-                    consider(*point, lat, lon, cos_lat, radius_metres);
+                for (const Member& member : cell->second) consider(member, search);
             }
         }
     }

@@ -41,10 +41,25 @@ public:
 
 private:
     using Cell = std::uint64_t;
+    /// On the sphere of radius 1.
+    struct Direction {
+        double x, y, z;
+    };
     struct Point {
         std::string id;
-        double lat, lon, cos_lat, reach;
+        double lat, lon, cos_lat;
         Cell cell;
+    };
+    /// What a search must know of every point in a cell, side by side: most are too far.
+    struct Member {
+        Direction direction;
+        double reach;
+        const Point* point;
+    };
+    /// Where a search looks from, and how far.
+    struct Search {
+        double lat, lon, cos_lat, radius;
+        Direction direction;
     };
     struct Hash {
         using is_transparent = void;
@@ -57,12 +72,13 @@ private:
     std::int64_t column_of(double lon) const;
     Cell cell_of(double lat, double lon) const;
     void take_out(const Point* point);
-    void consider(const Point& point, double lat, double lon, double cos_lat, double radius);
+    static Direction direction_of(double lat, double lon, double cos_lat);
+    void consider(const Member& member, const Search& search);
 
     const double cell_degrees_;
     const std::int64_t columns_;
     std::unordered_map<std::string, Point, Hash, std::equal_to<>> points_;
-    std::unordered_map<Cell, std::vector<const Point*>> cells_;
+    std::unordered_map<Cell, std::vector<Member>> cells_;
     std::vector<Found> found_;
 };
 

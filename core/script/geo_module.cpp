@@ -15,7 +15,7 @@ namespace moonwire::script {
 namespace {
 
 /// What a point costs outside of Lua, about: its record, its id twice, its place in two tables.
-constexpr std::size_t kPointBytes = 250;
+constexpr std::size_t kPointBytes = 280;
 constexpr double kDefaultLimit = 1000;
 
 double check_finite(lua_State* state, int argument) {

@@ -23,6 +23,19 @@ namespace {
 /// How long handlers in flight may go on in a namespace whose files were deleted.
 constexpr std::chrono::seconds kRemovalGrace{5};
 
+/// What a plugin hears of what its handler returned.
+plugin::Answer answer_of(Served served) {
+    if (served.ok) {
+        std::vector<std::string> attachments;
+        for (const SharedBytes& each : served.values.attachments)
+            attachments.emplace_back(each.view());
+        return plugin::Answer::values(std::move(served.values.json), std::move(attachments));
+    }
+    if (served.is_bug) return plugin::Answer::error(std::move(served.error));
+    return plugin::Answer::failure(std::move(served.code), std::move(served.error),
+                                   std::move(served.data_json));
+}
+
 /// One reload on its way over the namespaces' reactors. The last of them reports.
 struct ReloadRound {
     ReloadRound(std::shared_ptr<Catalogue> catalogue, Function<void(std::vector<LoadError>)> done)
@@ -82,7 +95,8 @@ struct Host::Impl final : Directory {
           reactors(std::move(reactors)),
           watchdog(this->options.limits.watchdog ? this->options.limits.watchdog
                                                  : std::make_shared<Watchdog>()),
-          apps(this->options.apps) {}
+          apps(this->options.apps),
+          registry(this->options.figures) {}
 
     VmLimits limits_of(const std::string& name) {
         const auto own = options.namespaces.find(name);
@@ -98,6 +112,7 @@ struct Host::Impl final : Directory {
 
     HttpClient* http() const noexcept override { return options.http; }
     const StoreOptions& store() const noexcept override { return options.store; }
+    MetricRegistry& metrics() noexcept override { return registry; }
     std::shared_ptr<NamespaceVm> find(std::string_view nsp) const override {
         std::lock_guard lock(mutex);
         const auto found = vms.find(nsp);
@@ -187,6 +202,7 @@ struct Host::Impl final : Directory {
     std::vector<App> apps;  // under it
     std::vector<std::weak_ptr<NamespaceVm>> leaving;  // under it: removed, and still in their grace
     const std::shared_ptr<Catalogue> catalogue = std::make_shared<Catalogue>();
+    MetricRegistry registry;
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<NamespaceVm>, std::less<>> vms;
     RouteTable route_table;
@@ -318,6 +334,24 @@ bool Host::deliver(std::string_view nsp, std::string event, socketio::OwnedPaylo
     return true;
 }
 
+void Host::ask(std::string_view nsp, const std::string& plugin, std::string name,
+               socketio::OwnedPayload payload, plugin::Reply reply) {
+    const auto vm = impl_->find(nsp);
+    if (!vm) {
+        return reply(plugin::Answer::failure("unavailable",
+                                             "no script serves " + std::string(nsp)));
+    }
+    Served gone;
+    gone.error = "the namespace is gone";
+    gone.code = "unavailable";
+    ServiceCall call{std::move(name), std::move(payload), nullptr};
+    call.plugin = plugin;
+    vm->serve(std::move(call), {[reply = std::move(reply)](Served served) {
+                                    reply(answer_of(std::move(served)));
+                                },
+                                std::move(gone)});
+}
+
 std::vector<ScriptStats> Host::stats() const {
     std::lock_guard lock(impl_->mutex);
     std::vector<ScriptStats> all;
@@ -327,6 +361,17 @@ std::vector<ScriptStats> Host::stats() const {
     }
     return all;
 }
+
+std::vector<std::pair<std::string, std::vector<EventReport>>> Host::events() const {
+    std::lock_guard lock(impl_->mutex);
+    std::vector<std::pair<std::string, std::vector<EventReport>>> all;
+    for (const auto& [name, vm] : impl_->vms) all.emplace_back(name, vm->events());
+    return all;
+}
+
+plugin::Metrics Host::metrics() const { return impl_->registry.collect(); }
+
+std::uint64_t Host::load_failures() const { return impl_->catalogue->failures(); }
 
 std::shared_ptr<NamespaceVm> Host::find(std::string_view nsp) const { return impl_->find(nsp); }
 

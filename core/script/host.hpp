@@ -17,6 +17,10 @@
 #include "core/base/reactor.hpp"
 #include "core/base/result.hpp"
 #include "core/plugin/api/http.hpp"
+#include "core/plugin/api/metrics.hpp"
+#include "core/plugin/api/values.hpp"
+#include "core/script/event_table.hpp"
+#include "core/script/figure_limits.hpp"
 #include "core/script/http_client.hpp"
 #include "core/script/store_options.hpp"
 #include "core/script/vm_limits.hpp"
@@ -31,6 +35,9 @@ struct App {
     /// The value at a dotted path ("transit.search_radius") as JSON text; nothing if unset. Any
     /// thread.
     std::shared_ptr<const std::function<std::optional<std::string>(std::string_view)>> setting;
+    /// The folder of the modules that apps share, `require "shared.X"`; empty or not there: none.
+    std::filesystem::path shared = {};
+    bool demo = false;  // whether its demo.lua is loaded, too
 };
 
 struct FoundScripts;
@@ -48,6 +55,7 @@ struct HostOptions {
     std::shared_ptr<const FoundScripts> sources;
     HttpClient* http = nullptr;  // outlives the host; null: http.request says that there is none
     StoreOptions store;
+    FigureLimits figures;
     VmLimits limits;  // of namespaces without settings of their own; the watchdog for all, or null
     std::map<std::string, NamespaceOptions, std::less<>> namespaces;  // by name or family
 };
@@ -130,7 +138,18 @@ public:
     /// script serves it.
     bool deliver(std::string_view nsp, std::string event, socketio::OwnedPayload payload);
 
+    /// Calls what a plugin's Lua in a namespace or a family handles by that name (Bridge::ask);
+    /// `payload` is an array. `reply` is called once, on some reactor.
+    void ask(std::string_view nsp, const std::string& plugin, std::string name,
+             socketio::OwnedPayload payload, plugin::Reply reply);
+
     std::vector<ScriptStats> stats() const;
+    /// What became of the events of each namespace or family.
+    std::vector<std::pair<std::string, std::vector<EventReport>>> events() const;
+    /// What the scripts count themselves, by `metrics`.
+    plugin::Metrics metrics() const;
+    /// Versions of scripts that could not take over, so far.
+    std::uint64_t load_failures() const;
 
     /// The scripts of a namespace or of a family's pattern; null if there are none. Any thread.
     std::shared_ptr<NamespaceVm> find(std::string_view nsp) const;

@@ -26,6 +26,8 @@ constexpr unsigned kParseFlags =
     rapidjson::kParseInsituFlag | rapidjson::kParseNumbersAsStringsFlag;
 
 constexpr double kMaxExactInteger = 9007199254740992.0;  // 2^53
+constexpr std::array<double, 16> kPowersOfTen = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 constexpr int kMaxArguments = 200;
 constexpr int kPollInterval = 4096;  // values between two looks at the watchdog's hook
 
@@ -94,6 +96,14 @@ protected:
     }
     /// The number's value, or an integer that no double holds: its text.
     bool number(std::string_view text, double& value, bool& exact) {
+        if (short_number(text, value)) return exact = true;
+        return long_number(text, value, exact);
+    }
+
+    int depth_ = 0;
+
+private:
+    bool long_number(std::string_view text, double& value, bool& exact) {
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         if (error != std::errc()) {
             // Too small is zero, and so it is for everyone else.
@@ -105,10 +115,32 @@ protected:
                 (std::fabs(value) == kMaxExactInteger && text.ends_with("9007199254740992"));
         return true;
     }
-
-    int depth_ = 0;
-
-private:
+    /// Most numbers: up to 15 digits and no exponent. They and the power of ten are exact as doubles,
+    /// so that one division rounds right (Clinger's fast path).
+    static bool short_number(std::string_view text, double& value) {
+        const char* at = text.data();
+        const char* const end = at + text.size();
+        const bool negative = *at == '-';
+        at += negative;
+        if (end - at > 15) return false;
+        std::uint64_t digits = 0;
+        const auto read_digits = [&] {
+            for (unsigned digit = 0; at != end && (digit = static_cast<unsigned>(*at - '0')) <= 9; ++at)
+                digits = 10 * digits + digit;
+        };
+        read_digits();
+        std::size_t places = 0;
+        if (at != end && *at == '.') {
+            const char* const point = at++;
+            read_digits();
+            places = static_cast<std::size_t>(at - point) - 1;
+        }
+        if (at != end) return false;
+        value = static_cast<double>(digits);
+        if (places != 0) value /= kPowersOfTen[places];
+        if (negative) value = -value;
+        return true;
+    }
     /// Of a number out of a double's range: whether by being too close to zero.
     static bool is_tiny(std::string_view text) {
         const std::size_t exponent = text.find_first_of("eE");

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
-#include <cstdint>
-#include <cstring>
 #include <lua.hpp>
 
 #include "core/base/json_text.hpp"
-#include "core/base/utf8.hpp"
 #include "core/script/json_decode.hpp"
+#include "core/script/json_writer.hpp"
 #include "core/script/raw_json.hpp"
 #include "core/script/values.hpp"
 #include "core/script/vm.hpp"
@@ -18,101 +15,7 @@
 namespace moonwire::script {
 namespace {
 
-constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
-constexpr int kPollInterval = 4096;                    // values between two looks at the hook
-
-/// Writes what a decimal of at most six places says, as most measured values and places on a map do;
-/// false if it takes more. Below 2^33 doubles lie closer than 1e-6, so no other such decimal means
-/// the same one.
-bool append_short_decimal(std::string& out, double value) {
-    constexpr double kScale = 1e6, kLimit = 8589934592.0, kMinValue = 1e-3;
-    const double magnitude = std::fabs(value);
-    if (!(magnitude < kLimit && magnitude >= kMinValue)) return false;
-    auto digits = static_cast<std::uint64_t>(magnitude * kScale + 0.5);
-    if (static_cast<double>(digits) / kScale != magnitude) return false;
-    std::array<char, 24> text;
-    char* at = text.end();
-    bool places = false;  // zeros at the end are left out
-    for (int i = 0; i < 6; ++i, digits /= 10) {
-        const char digit = static_cast<char>('0' + digits % 10);
-        if (!places && digit == '0') continue;
-        places = true;
-        *--at = digit;
-    }
-    *--at = '.';
-    do *--at = static_cast<char>('0' + digits % 10);
-    while (digits /= 10);
-    if (value < 0) *--at = '-';
-    out.append(at, static_cast<std::size_t>(text.end() - at));
-    return true;
-}
-
-void append_number(std::string& out, double value) {
-    std::array<char, 32> text;
-    std::to_chars_result result{};
-    if (std::fabs(value) <= kExactIntegers) {
-        const auto whole = static_cast<std::int64_t>(value);
-        if (static_cast<double>(whole) != value) {
-            if (append_short_decimal(out, value)) return;
-            result = std::to_chars(text.begin(), text.end(), value);
-        } else {
-            result = std::to_chars(text.begin(), text.end(), whole);
-        }
-    } else {  // with an exponent, for the digits would read as an exact integer
-        result = std::to_chars(text.begin(), text.end(), value, std::chars_format::scientific);
-    }
-    out.append(text.data(), static_cast<std::size_t>(result.ptr - text.data()));
-}
-
-/// Whether eight bytes are ASCII without a control character, quote or backslash.
-bool is_plain(std::uint64_t eight) {
-    constexpr std::uint64_t kOnes = 0x0101010101010101u, kHighBits = 0x80 * kOnes;
-    const auto zero_byte = [](std::uint64_t word) { return (word - kOnes) & ~word; };
-    const std::uint64_t odd = eight | (eight - 0x20 * kOnes) | zero_byte(eight ^ ('"' * kOnes)) |
-                              zero_byte(eight ^ ('\\' * kOnes));
-    return (odd & kHighBits) == 0;
-}
-
-/// Whether the text needs no escape and no look at its encoding: nearly always so.
-bool is_plain(std::string_view text) {
-    const char* at = text.data();
-    const char* const end = at + text.size();
-    std::uint64_t eight = 0;
-    if (text.size() >= sizeof eight) {
-        for (; end - at > static_cast<std::ptrdiff_t>(sizeof eight); at += sizeof eight) {
-            std::memcpy(&eight, at, sizeof eight);
-            if (!is_plain(eight)) return false;
-        }
-        std::memcpy(&eight, end - sizeof eight, sizeof eight);  // some of it again
-        return is_plain(eight);
-    }
-    for (; at != end; ++at) eight = eight << 8 | static_cast<unsigned char>(*at);
-    constexpr std::uint64_t kSpaces = 0x2020202020202020u;  // where there is no text
-    return is_plain(eight | (text.empty() ? kSpaces : kSpaces << 8 * text.size()));
-}
-
-/// Appends a string in its quotes between two texts of a character or none; false if it is not UTF-8.
-bool append_text(std::string& out, std::string_view before, std::string_view text,
-                 std::string_view after) {
-    std::array<char, 256> whole;  // one append for most: each looks after the room it needs
-    const bool plain = is_plain(text);
-    if (plain && text.size() + 4 <= whole.size()) {
-        char* at = std::copy(before.begin(), before.end(), whole.data());
-        *at++ = '"';
-        std::memcpy(at, text.data(), text.size());
-        at += text.size();
-        *at++ = '"';
-        at = std::copy(after.begin(), after.end(), at);
-        out.append(whole.data(), static_cast<std::size_t>(at - whole.data()));
-        return true;
-    }
-    if (!plain && valid_utf8_prefix(text) != text.size()) return false;
-    out += before;
-    if (plain) out.append(1, '"').append(text).append(1, '"');
-    else append_json_string(out, text);
-    out += after;
-    return true;
-}
+constexpr int kPollInterval = 4096;  // values between two looks at the hook
 
 bool is_identifier(std::string_view text) {
     if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;
@@ -126,7 +29,7 @@ bool is_identifier(std::string_view text) {
 /// Walks one value and writes it; within Vm::protect. Stops at the first thing that JSON can't say.
 class Encoder {
 public:
-    Encoder(Encoded& out, BinaryValues binary) : out_(out), binary_(binary) {}
+    Encoder(Encoded& out, BinaryValues binary) : out_(out), json_(out.json), binary_(binary) {}
 
     /// False: `problem` says why, with the path from `root`.
     bool write(lua_State* state, int index, std::string_view root) {
@@ -153,22 +56,21 @@ private:
         if (++values_ % kPollInterval == 0 && lua_gethookmask(state_) != 0)
             return fail("encoding was stopped");
         switch (lua_type(state_, index)) {
-            case LUA_TNIL: out_.json += "null"; return true;
+            case LUA_TNIL: json_.put("null"); return true;
             case LUA_TBOOLEAN:
-                out_.json += lua_toboolean(state_, index) ? "true" : "false";
+                json_.put(lua_toboolean(state_, index) ? "true" : "false");
                 return true;
             case LUA_TNUMBER: return number(lua_tonumber(state_, index));
             case LUA_TSTRING: {
                 std::size_t length = 0;
                 const char* text = lua_tolstring(state_, index, &length);
-                return fits(length) &&
-                       (append_text(out_.json, {}, {text, length}, {}) || fail("string is not UTF-8"));
+                return fits(length) && (json_.text({text, length}) || fail("string is not UTF-8"));
             }
             case LUA_TTABLE: return table(index);
             default: break;
         }
         if (is_null(state_, index)) {
-            out_.json += "null";
+            json_.put("null");
             return true;
         }
         if (const SharedBytes* bytes = to_bytes(state_, index)) return binary(*bytes);
@@ -179,15 +81,15 @@ private:
     bool number(double value) {
         if (std::isnan(value)) return fail("NaN");
         if (std::isinf(value)) return fail("infinity");
-        append_number(out_.json, value);
+        json_.number(value);
         return true;
     }
 
     bool binary(const SharedBytes& bytes) {
         if (binary_ == BinaryValues::refused) return fail("binary value in plain JSON");
-        out_.json += R"({"_placeholder":true,"num":)";
-        append_number(out_.json, static_cast<double>(out_.attachments.size()));
-        out_.json += '}';
+        json_.put(R"({"_placeholder":true,"num":)");
+        json_.number(static_cast<double>(out_.attachments.size()));
+        json_.put('}');
         out_.attachments.push_back(bytes);
         return true;
     }
@@ -197,7 +99,7 @@ private:
             return fail("binary value in plain JSON");
         if (raw.attachments.empty() || out_.attachments.empty()) {
             if (!fits(raw.json.size())) return false;
-            out_.json += raw.json;
+            json_.put(raw.json);
             if (!raw.attachments.empty()) out_.attachments = raw.attachments;
             return true;
         }
@@ -219,7 +121,7 @@ private:
         ++depth_;
         lua_pushnil(state_);
         bool good = true;
-        if (!lua_next(state_, index)) out_.json += is_marked_array(state_, index) ? "[]" : "{}";
+        if (!lua_next(state_, index)) json_.put(is_marked_array(state_, index) ? "[]" : "{}");
         else if (lua_type(state_, -2) == LUA_TNUMBER) good = array(index, step);
         else if (is_marked_array(state_, index)) good = odd_keys(index);
         else good = object(index, step);
@@ -230,7 +132,7 @@ private:
     /// The first pair is on the stack. LuaJIT walks a dense array in order; where the walk strays,
     /// the rest is either elsewhere in the table or not there at all.
     bool array(int index, Step& step) {
-        out_.json += '[';
+        json_.put('[');
         bool more = true;
         while (more) {
             if (lua_type(state_, -2) != LUA_TNUMBER || lua_tonumber(state_, -2) != step.element + 1)
@@ -250,27 +152,29 @@ private:
                 lua_pop(state_, 1);
             }
         }
-        out_.json += ']';
+        json_.put(']');
         return true;
     }
 
     bool element(const Step& step) {
-        if (step.element > 1) out_.json += ',';
+        if (step.element > 1) json_.put(',');
         return fits(0) && value(-1);
     }
 
     bool object(int index, Step& step) {
-        std::string_view separator = "{";
+        char separator = '{';
         do {
             if (lua_type(state_, -2) != LUA_TSTRING) return odd_keys(index);
             step.key_text = lua_tolstring(state_, -2, &step.key_size);
             if (!fits(step.key_size)) return false;
-            if (!append_text(out_.json, separator, step.key(), ":")) return fail("key is not UTF-8");
-            separator = ",";
+            json_.put(separator);
+            if (!json_.text(step.key())) return fail("key is not UTF-8");
+            json_.put(':');
+            separator = ',';
             if (!value(-1)) return false;
             lua_pop(state_, 1);
         } while (lua_next(state_, index));
-        out_.json += '}';
+        json_.put('}');
         return true;
     }
 
@@ -324,7 +228,7 @@ private:
 
     /// What shares subtables without a cycle can still grow without end.
     bool fits(std::size_t more) {
-        return out_.json.size() + more <= kMaxEncodedBytes || fail("JSON text over 64 MiB");
+        return json_.size() + more <= kMaxEncodedBytes || fail("JSON text over 64 MiB");
     }
 
     const Step& step(int i) const { return path_[static_cast<std::size_t>(i)]; }
@@ -352,6 +256,7 @@ private:
     }
 
     Encoded& out_;
+    JsonWriter json_;
     const BinaryValues binary_;
     lua_State* state_ = nullptr;
     std::string_view root_;

@@ -158,8 +158,11 @@ private:
 
     void lint_modules() {
         for (const auto& module : file_->facts.modules) {
-            if (app_.modules.contains(module.name) || api_.modules.contains(module.name)) continue;
+            if (app_.modules.contains(module.name) || app_.shared.contains(module.name) ||
+                api_.modules.contains(module.name))
+                continue;
             NameSet known = api_.modules;
+            known.insert(app_.shared.begin(), app_.shared.end());
             for (const auto& [name, path] : app_.modules) known.insert(name);
             error(module.at, "module '" + module.name + "' not found: app '" + app_.name +
                                  "' has no such file without a namespace (nor is it built in)" +

@@ -32,7 +32,8 @@ using LintNamespaces = std::map<std::string, LintNamespace, std::less<>>;
 struct LintApp {
     std::string name;
     std::vector<LintFile> files;
-    std::map<std::string, std::string, std::less<>> modules;  // name -> path
+    std::map<std::string, std::string, std::less<>> modules;  // its own: name -> path
+    std::set<std::string, std::less<>> shared;  // names of modules that it has with others
 };
 
 /// Names that nothing defines, calls that must fail, and names that look like slips.

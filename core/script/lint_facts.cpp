@@ -49,6 +49,8 @@ struct Place {
 constexpr std::string_view kSocketHandlers[] = {
     "on",         "use",        "on_any",           "use_event",
     "on_connect", "on_disconnect", "on_disconnecting", "on_expired"};
+/// Named as what `metrics` has to make them.
+constexpr std::string_view kMetricTypes[] = {kCounterType, kGaugeType, kHistogramType};
 constexpr std::string_view kChainSteps[] = {"to",       "except",  "broadcast", "volatile",
                                             "compress", "timeout", "here"};
 
@@ -476,6 +478,8 @@ private:
             if (colon) result.value = called_method(callee, values);
             else if (owner.type == "geo" && callee.name == "index")
                 result.value.type = kGeoIndexType, result.value.through = owner.through;
+            else if (owner.type == "metrics" && is_one_of(callee.name, kMetricTypes))
+                result.value.type = callee.name, result.value.through = owner.through;
         }
         return result;
     }
@@ -549,7 +553,8 @@ private:
 bool is_object_type(std::string_view type) {
     static constexpr std::string_view kTypes[] = {kNamespaceType,   kSocketType, kChainType,
                                                   kRemoteChainType, kTimerType,  kGeoIndexType,
-                                                  kRawType,         kStoreType};
+                                                  kRawType,         kStoreType,  kCounterType,
+                                                  kGaugeType,       kHistogramType};
     return is_one_of(type, kTypes);
 }
 

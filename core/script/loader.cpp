@@ -96,7 +96,7 @@ int lua_require(lua_State* state) {
         return luaL_error(state, "modules require each other in a circle: %s",
                           chain_of(generation.requiring, name).c_str());
     if (name.starts_with(kPluginModules))
-        push_plugin_module(state, name.substr(kPluginModules.size()));
+        push_plugin_module(state, name.substr(kPluginModules.size()), lua_upvalueindex(1));
     else push_built_in(state, name);
     if (lua_isnil(state, -1)) {
         generation.used_modules().add(name);

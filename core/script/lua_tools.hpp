@@ -31,6 +31,9 @@ enum ApiKey : int {
     kTestReplyMetatableKey,
     kPluginFunctionMetatableKey,
     kPluginAnswerMetatableKey,
+    kCounterMetatableKey,
+    kGaugeMetatableKey,
+    kHistogramMetatableKey,
 };
 
 inline void push_string(lua_State* state, std::string_view text) {

@@ -14,28 +14,44 @@ void NamespaceVm::serve(ServiceCall call, Once<Served> reply) {
                 reply = std::move(reply)]() mutable { self->run_service(call, std::move(reply)); });
 }
 
+const Registered* NamespaceVm::find_service(const Generation& generation,
+                                            const ServiceCall& call) const {
+    const auto& functions = call.plugin.empty() ? generation.services : generation.handled;
+    const auto found =
+        functions.find(call.plugin.empty() ? call.function : call.plugin + "." + call.function);
+    return found == functions.end() ? nullptr : &found->second;
+}
+
 void NamespaceVm::run_service(const ServiceCall& call, Once<Served> reply) {
     if (!runtime_) return;
     const auto generation = generation_;
-    const auto found = generation->services.find(call.function);
+    const Registered* found = find_service(*generation, call);
     Served refused;
-    if (found == generation->services.end()) {
-        refused.error = "no such function " + call.function + " in " + name_;
+    if (!found) {
+        const bool of_plugin = !call.plugin.empty();
+        refused.error = of_plugin
+                            ? "nothing in " + name_ + " handles " + call.function + " of plugin " +
+                                  call.plugin
+                            : "no such function " + call.function + " in " + name_;
+        if (of_plugin) refused.code = "unavailable";
         return reply(std::move(refused));
     }
+    if (!call.plugin.empty()) refused.code = "busy";
     Scheduler::Task* task = scheduler().open(
         {generation, TaskKind::foreground, {}, call.origin},
         [&](lua_State* state) {
-            generation->push(state, found->second.slot);
+            generation->push(state, found->slot);
             auto count =
                 decode_json_array(state, call.arguments.json, call.arguments.attachments, 0);
             if (count) return *count;
             refused.error = count.error().message;
+            refused.code.clear();
+            refused.is_bug = true;
             return -1;
         },
         &refused.error);
     if (!task) return reply(std::move(refused));
-    scheduler().set_done(*task, [this, generation, name = std::string_view(found->first),
+    scheduler().set_done(*task, [this, generation, plugin = call.plugin, name = call.function,
                                  reply = std::move(reply)](Outcome& outcome) mutable {
         Served served;
         Failure failure;
@@ -53,9 +69,12 @@ void NamespaceVm::run_service(const ServiceCall& call, Once<Served> reply) {
             failure = describe_failure(runtime_->state(), outcome);
             failure.traceback += origin_trail(outcome.origin);
         }
-        if (failure.is_bug) log_bug(*generation, "serve", name, failure);
+        if (failure.is_bug)
+            log_bug(*generation, plugin.empty() ? "serve" : "plugin." + plugin, name, failure);
         served.error = failure.message;
         served.code = failure.stopped ? "busy" : failure.code;
+        served.data_json = failure.data_json;
+        served.is_bug = failure.is_bug;
         reply(std::move(served));
     });
     scheduler().run(*task);

@@ -21,6 +21,11 @@ bool is_noack(lua_State* thread, int index) {
 /// `json` is an object, as CONNECT's payload must be.
 bool is_auth(std::string_view json) { return json.starts_with('{') && is_valid_json(json); }
 
+/// The generation's own name: what the client called an unknown event is not logged.
+std::string_view name_of(const NamedHandler* handler) {
+    return handler ? std::string_view(handler->first) : "(any)";
+}
+
 Failure memory_failure(const std::string& message) {
     Failure failure;
     failure.message = failure.traceback = message;
@@ -146,14 +151,17 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
     if (!runtime_) return true;
     const auto generation = generation_;
     const auto found = generation->events.find(event);
-    const EventHandler* handler = found == generation->events.end() ? nullptr : &found->second;
+    const NamedHandler* named = found == generation->events.end() ? nullptr : &*found;
+    const EventHandler* handler = named ? &named->second : nullptr;
+    figures_of(named).received.add();
     const bool listened = generation->any.count > 0 || generation->event_middleware.count > 0;
     if (!handler && !listened) return is_valid_json(payload.json);
     const bool relayed = handler && handler->relay;
     if (relayed && !listened)
-        return run_relay(*handler, found->first, generation, socket, payload, acknowledgement);
+        return run_relay(*named, generation, socket, payload, acknowledgement);
     if (scheduler().live() >= scheduler().max_tasks()) {
         if (!is_valid_json(payload.json)) return false;
+        figures_of(named).failed.add();
         acknowledgement.fail(busy_failure().client_json());
         return true;
     }
@@ -198,42 +206,45 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
         }
         return lua_gettop(state) - 1;
     };
-    // The generation's own name: what the client called an unknown event is not logged.
-    static const std::string kAny = "(any)";
-    const std::string& name = handler ? found->first : kAny;
     Scheduler::Task* task = scheduler().open({generation, TaskKind::foreground, {}}, push, &error);
     if (task && relayed) {
         // What listens may wait, so the event's bytes are kept.
         scheduler().set_done(
-            *task, [this, generation, handler, &name, socket, owned = socketio::OwnedPayload(payload),
+            *task, [this, generation, named, socket, owned = socketio::OwnedPayload(payload),
                     acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
                 if (outcome.ok)
-                    run_relay(*handler, name, generation, socket, owned.view(), acknowledgement);
-                else finish_event(outcome, name, acknowledgement);
+                    run_relay(*named, generation, socket, owned.view(), acknowledgement);
+                else finish_event(outcome, named, acknowledgement);
             });
         scheduler().run(*task);
     } else if (task) {
         scheduler().set_done(
-            *task, [this, &name,
+            *task, [this, named,
                     acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
-                finish_event(outcome, name, acknowledgement);
+                finish_event(outcome, named, acknowledgement);
             });  // no more than a Function has room for
         scheduler().run(*task);
     } else if (invalid) {
+        figures_of(named).failed.add();
         acknowledgement.fail(invalid->failure().client_json());
     } else if (unreadable && (!payload.attachments.empty() || !is_valid_json(payload.json))) {
         return false;  // with attachments, a placeholder may be what is wrong
     } else {
         // Valid but for memory or for too many arguments: not the end of the connection.
         const Failure failure = memory_failure(error);
-        log_bug(*generation, "event", name, failure);
+        figures_of(named).failed.add();
+        log_bug(*generation, "event", name_of(named), failure);
         acknowledgement.fail(failure.client_json());
     }
     return true;
 }
 
-void NamespaceVm::finish_event(Outcome& outcome, std::string_view event,
+void NamespaceVm::finish_event(Outcome& outcome, const NamedHandler* handler,
                                socketio::Acknowledgement& acknowledgement) {
+    const std::string_view event = name_of(handler);
+    EventFigures& figures = figures_of(handler);
+    figures.ran.add(outcome.ran);
+    figures.answered.add(outcome.lasted);
     Failure failure;
     if (outcome.ok) {
         if (runtime_->limits.check_emits && !(outcome.results > 0 && is_noack(outcome.thread, 1)))
@@ -248,6 +259,7 @@ void NamespaceVm::finish_event(Outcome& outcome, std::string_view event,
     } else {
         failure = describe_failure(runtime_->state(), outcome);
     }
+    figures.failed.add();
     if (failure.is_bug) log_bug(outcome.generation, "event", event, failure);
     acknowledgement.fail(failure.client_json());
 }

@@ -43,17 +43,23 @@ TokenBucket& bucket_of(const socketio::Socket& socket, const Generation& generat
 
 }  // namespace
 
-bool NamespaceVm::run_relay(const EventHandler& handler, std::string_view event,
-                            const std::shared_ptr<Generation>& generation,
+bool NamespaceVm::run_relay(const NamedHandler& named, const std::shared_ptr<Generation>& generation,
                             const socketio::SocketPtr& socket, socketio::Payload payload,
                             socketio::Acknowledgement& acknowledgement) {
+    const std::string& event = named.first;
+    const EventHandler& handler = named.second;
+    const auto refuse = [&](const Failure& failure) {
+        handler.figures->failed.add();
+        acknowledgement.fail(failure.client_json());
+        return true;
+    };
     const Relay& relay = *handler.relay;
     if (relay.rate &&
         !bucket_of(*socket, *generation, relay.rate_index).take(relay.rate, home_.now())) {
         relay_stats_.limited.add();
         // Nobody may be asked to listen to each of too many refusals.
-        if (acknowledgement.wanted())
-            acknowledgement.fail(refusal("rate_limited", "too many events").client_json());
+        if (acknowledgement.wanted()) return refuse(refusal("rate_limited", "too many events"));
+        handler.figures->failed.add();
         return true;
     }
 
@@ -89,22 +95,15 @@ bool NamespaceVm::run_relay(const EventHandler& handler, std::string_view event,
         Failure failure;
         failure.message = failure.traceback = unreadable_why;
         log_bug(*generation, "event", event, failure);
-        acknowledgement.fail(failure.client_json());
-        return true;
+        return refuse(failure);
     }
-    if (!allowed) {
-        acknowledgement.fail(refusal("forbidden", "not for your role").client_json());
-        return true;
-    }
+    if (!allowed) return refuse(refusal("forbidden", "not for your role"));
     for (std::size_t i = 0; !invalid && i < values.size(); ++i)
         if (!values[i])
             invalid = {handler.listed ? "$1." + relay.fields[i] : relay.fields[i],
                        "must be a string or a whole number, for it names a room", "room",
                        "a string or a whole number", "no such value"};
-    if (invalid) {
-        acknowledgement.fail(invalid->failure().client_json());
-        return true;
-    }
+    if (invalid) return refuse(invalid->failure());
 
     socketio::Target target;
     for (const RoomTemplate& room : relay.rooms) target.rooms.push_back(room.name(values));
@@ -119,9 +118,7 @@ bool NamespaceVm::run_relay(const EventHandler& handler, std::string_view event,
     if (relay.to_namespace.empty()) {
         socket->nsp().broadcast(target, payload, relay.send);
     } else if (!broadcast_in(relay.to_namespace, target, payload, relay.send)) {
-        acknowledgement.fail(
-            refusal("not_found", "no such namespace " + relay.to_namespace).client_json());
-        return true;
+        return refuse(refusal("not_found", "no such namespace " + relay.to_namespace));
     }
     relay_stats_.relayed.add();
     if (acknowledgement.wanted()) acknowledgement.reply({});

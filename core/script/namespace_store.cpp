@@ -15,8 +15,7 @@ StoreTransaction::StoreTransaction(std::shared_ptr<NamespaceStore> store, std::u
 }
 
 StoreTransaction::~StoreTransaction() {
-    if (state_ == State::open) store_->release(*this, State::over);
-    if (store_->transaction_of(task_) == this) store_->transactions_.erase(task_);
+    store_->end(*this);
 }
 
 void StoreTransaction::end_inner(bool keep) {
@@ -116,9 +115,14 @@ void NamespaceStore::commit(StoreTransaction& transaction, Done done) {
         [self = transaction.shared_from_this(), done = std::move(done)](StoreReply reply) mutable {
             NamespaceStore& store = *self->store_;
             if (reply.error.empty()) store.note_schedules(self->operations_);
-            store.release(*self, StoreTransaction::State::over);
+            store.end(*self);
             done(std::move(reply));
         });
+}
+
+void NamespaceStore::end(StoreTransaction& transaction) {
+    if (open_ == &transaction) release(transaction, StoreTransaction::State::over);
+    if (transaction_of(transaction.task_) == &transaction) transactions_.erase(transaction.task_);
 }
 
 void NamespaceStore::open(StoreTransaction& transaction) {

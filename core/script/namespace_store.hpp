@@ -83,6 +83,9 @@ public:
     void run_in(StoreTransaction& transaction, plugin::StoreOperation operation, Done done);
     void add(StoreTransaction& transaction, plugin::StoreOperation operation);
     void commit(StoreTransaction& transaction, Done done);
+    /// The task is in it no more; what is not committed is rolled back. At once, and not when the
+    /// last answer under way lets go of it: the task may already be in its next transaction.
+    void end(StoreTransaction& transaction);
 
     /// Hears of each schedule that is set, once it is: its key.
     std::function<void(const std::string& key)> on_scheduled;

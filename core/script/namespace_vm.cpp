@@ -4,6 +4,7 @@
 #include "core/script/api.hpp"
 #include "core/script/deliveries.hpp"
 #include "core/script/loader.hpp"
+#include "core/script/plugin_script.hpp"
 #include "core/script/schedules.hpp"
 #include "core/script/script_socket.hpp"
 #include "core/script/state_copy.hpp"
@@ -50,7 +51,8 @@ NamespaceVm::NamespaceVm(std::string name, Reactor& home, socketio::Server& serv
       home_(home),
       server_(server),
       directory_(directory),
-      limits_(limits) {}
+      limits_(limits),
+      events_(directory.metrics().limits().events) {}
 
 NamespaceVm::~NamespaceVm() { shut(); }
 
@@ -87,6 +89,7 @@ std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
     Loaded loaded = load_generation(*runtime_, 1, sources);
     if (loaded.error) return std::move(loaded.error);
     generation_ = std::move(loaded.generation);
+    count_events_of(*generation_);
     generation_number_.add();
     stats_.memory_bytes.add(runtime_->memory_bytes());
     return std::nullopt;
@@ -104,8 +107,16 @@ void NamespaceVm::open_store() {
     };
 }
 
+void NamespaceVm::count_events_of(Generation& generation) {
+    // By name, so that it does not depend on chance which of too many are among the others.
+    std::map<std::string_view, EventHandler*> handlers;
+    for (auto& [name, handler] : generation.events) handlers[name] = &handler;
+    for (const auto& [name, handler] : handlers) handler->figures = &events_.of(name);
+}
+
 void NamespaceVm::go_live() {
     if (!runtime_) return;
+    tell_wants(*generation_);
     generation_->go_live();
     if (runtime_->schedules) runtime_->schedules->look();
 }
@@ -123,6 +134,7 @@ std::optional<LoadError> NamespaceVm::reload(const NamespaceSources& sources) {
     }
     generation_->retire();
     generation_ = std::move(loaded.generation);
+    count_events_of(*generation_);
     generation_number_.add();
     directory_.publish(*this, generation_->routes, hooks());
     go_live();
@@ -139,7 +151,10 @@ void NamespaceVm::wind_down() {
 
 void NamespaceVm::shut() {
     if (!runtime_) return;
-    if (generation_) generation_->retire();
+    if (generation_) {
+        generation_->retire();
+        tell_wants(*generation_);
+    }
     runtime_->scheduler->cancel_all();
     generation_.reset();
     // Cancelled handlers' promises may call back into this: it has to find nothing.

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "core/script/app_files.hpp"
+#include "core/script/event_table.hpp"
 #include "core/script/failure.hpp"
 #include "core/script/generation.hpp"
 #include "core/script/http_client.hpp"
+#include "core/script/metric_registry.hpp"
 #include "core/script/once.hpp"
 #include "core/script/runtime.hpp"
 #include "core/script/suspicion.hpp"
@@ -30,6 +32,8 @@ public:
     virtual HttpClient* http() const noexcept = 0;
     /// Where the namespaces keep things.
     virtual const StoreOptions& store() const noexcept = 0;
+    /// What their scripts count.
+    virtual MetricRegistry& metrics() noexcept = 0;
     /// By a namespace's name or a family's pattern; null if no script serves it.
     virtual std::shared_ptr<NamespaceVm> find(std::string_view nsp) const = 0;
     /// The routes that a namespace serves from now on, and what else it wants to hear.
@@ -41,6 +45,8 @@ struct Served {
     bool ok = false;
     socketio::OwnedPayload values;  // an array
     std::string error, code;
+    std::string data_json;  // of a fail(); empty: none
+    bool is_bug = false;    // not a fail() and not for want of something
 };
 
 /// A function that `ask` calls.
@@ -48,6 +54,7 @@ struct ServiceCall {
     std::string function;
     socketio::OwnedPayload arguments;  // an array
     OriginPtr origin;
+    std::string plugin = {};  // whose Lua handles it; empty: what `ns:serve` offers
 };
 
 /// A request for a route, with the parameters of its path.
@@ -79,6 +86,7 @@ public:
     Directory& directory() const noexcept { return directory_; }
     const VmLimits& limits() const noexcept { return limits_; }
     ScriptStats stats() const;
+    std::vector<EventReport> events() const { return events_.report(); }
     /// Answers with what the function that the namespace offers under this name returned.
     void serve(ServiceCall call, Once<Served> reply);
     void answer_route(RouteCall call, Once<RouteResponse> respond);
@@ -142,6 +150,8 @@ public:
 private:
     Scheduler& scheduler() const noexcept { return *runtime_->scheduler; }
     void open_store();
+    /// Gives the generation's handlers the figures of their events.
+    void count_events_of(Generation& generation);
     std::shared_ptr<socketio::Namespace> own() const;
     void authenticate(const socketio::SocketPtr& socket, std::string_view auth_json,
                       std::shared_ptr<Generation> generation, socketio::ConnectDecision decide);
@@ -152,16 +162,20 @@ private:
                std::optional<socketio::Refusal> refusal);
     void run_lifecycle(const std::vector<int>& slots, const char* what,
                        const socketio::SocketPtr& socket, std::string_view reason);
-    void finish_event(Outcome& outcome, std::string_view event,
+    /// `handler` is the generation's, null where nobody but listeners heard of the event.
+    void finish_event(Outcome& outcome, const NamedHandler* handler,
                       socketio::Acknowledgement& acknowledgement);
+    EventFigures& figures_of(const NamedHandler* handler) noexcept {
+        return handler ? *handler->second.figures : events_.other();
+    }
     /// As on_event, for an event that is relayed.
-    bool run_relay(const EventHandler& handler, std::string_view event,
-                   const std::shared_ptr<Generation>& generation,
+    bool run_relay(const NamedHandler& named, const std::shared_ptr<Generation>& generation,
                    const socketio::SocketPtr& socket, socketio::Payload payload,
                    socketio::Acknowledgement& acknowledgement);
     /// False if there is no such namespace.
     bool broadcast_in(const std::string& name, const socketio::Target& target,
                       socketio::Payload payload, engineio::SendOptions options);
+    const Registered* find_service(const Generation& generation, const ServiceCall& call) const;
     void run_service(const ServiceCall& call, Once<Served> reply);
     void run_route(RouteCall call, Once<RouteResponse> respond);
     /// The route is the generation's.
@@ -186,6 +200,7 @@ private:
         Counter failed, expired;
     } auth_stats_;
     Counter generation_number_;
+    EventTable events_;
     mutable std::weak_ptr<socketio::Namespace> own_;
     std::unique_ptr<Runtime> runtime_;  // null once shut
     std::shared_ptr<Generation> generation_;

@@ -8,6 +8,7 @@
 #include "core/script/json_decode.hpp"
 #include "core/script/namespace_vm.hpp"
 #include "core/script/once.hpp"
+#include "core/script/plugin_script.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -134,7 +135,7 @@ void register_plugin_functions(lua_State* state) {
     register_box(state, kPluginAnswerMetatableKey, collect_object<AnswerBox>);
 }
 
-void push_plugin_module(lua_State* state, std::string_view plugin) {
+void push_plugin_module(lua_State* state, std::string_view plugin, int owner) {
     const std::string name(plugin);
     const auto extensions = Runtime::of(state).limits.extensions;
     if (!extensions || !extensions->modules.contains(name))
@@ -163,6 +164,7 @@ void push_plugin_module(lua_State* state, std::string_view plugin) {
     };
     for (const auto& [function, immediate] : offered.immediate) add(function, &immediate, nullptr);
     for (const auto& [function, waiting] : offered.waiting) add(function, nullptr, &waiting);
+    if (!offered.script.empty()) run_plugin_script(state, name, offered, owner);
 }
 
 }  // namespace moonwire::script

@@ -30,6 +30,8 @@ struct Scheduler::Task {
     lua_State* thread = nullptr;
     LuaRef thread_ref;
     TimerId timer;
+    TimePoint began{};  // when it first ran
+    Duration ran{};
     std::vector<std::shared_ptr<void>> held;
 };
 
@@ -87,7 +89,10 @@ void Scheduler::resume(Task& task, int arguments) {
     runtime_.guard().begin(began, budget_);
     const int status = lua_resume(task.thread, arguments);
     const bool stopped = runtime_.guard().end(status != 0 && status != LUA_YIELD);
-    const auto took = static_cast<std::uint64_t>((Clock::now() - began).count());
+    const TimePoint now = Clock::now();
+    if (task.began == TimePoint{}) task.began = began;
+    task.ran += now - began;
+    const auto took = static_cast<std::uint64_t>((now - began).count());
     running_ = nullptr;
     stats_.run_nanoseconds.add(took);
     if (took > stats_.longest_nanoseconds.get())
@@ -96,14 +101,15 @@ void Scheduler::resume(Task& task, int arguments) {
         // What a last pcall made of the stop is no result.
         const bool ok = status == 0 && !stopped;
         if (stopped && lua_gettop(task.thread) == 0) lua_pushnil(task.thread);
-        finish(task, ok, ok ? lua_gettop(task.thread) : 0, stopped);
+        finish(task, now, ok, ok ? lua_gettop(task.thread) : 0, stopped);
     }
     runtime_.caught.reset();  // what it caught explains no other's error
 }
 
-void Scheduler::finish(Task& task, bool ok, int results, bool stopped) {
+void Scheduler::finish(Task& task, TimePoint now, bool ok, int results, bool stopped) {
     if (stopped) stats_.stopped.add();
-    Outcome outcome{task.thread, ok, results, task.info.origin.get(), *task.info.generation, stopped};
+    Outcome outcome{task.thread, ok, results, task.info.origin.get(), *task.info.generation, stopped,
+                    task.ran, now - task.began};
     auto done = std::move(task.info.done);
     if (done) done(outcome);
     recycle(task, ok);
@@ -118,6 +124,8 @@ void Scheduler::recycle(Task& task, bool reusable) {
     task.timer = {};
     task.serial = 0;
     task.live = false;
+    task.began = {};
+    task.ran = {};
     task.info = {};
     const auto held = std::exchange(task.held, {});
     if (reusable && pooled_ < kPooledCoroutines) {
@@ -175,7 +183,7 @@ bool Scheduler::end(WaitId wait, Pusher push) {
     } else {
         // The values did not fit into memory: the handler ends here, as a bug.
         lua_pushnil(task.thread);
-        finish(task, false, 0);
+        finish(task, Clock::now(), false, 0);
     }
     return true;
 }

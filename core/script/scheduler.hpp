@@ -29,6 +29,8 @@ struct Outcome {
     const Origin* origin;
     Generation& generation;  // whose code it ran
     bool stopped = false;  // it was not ok, for it ran over its budget
+    Duration ran{};        // without its waits
+    Duration lasted{};     // with them
 };
 
 /// A reload or a shutdown cancels what is background: timers' runs and what they or `spawn`
@@ -145,7 +147,7 @@ private:
     Task* claim(TaskInfo info);
     void load(lua_State* state, Task& task, int arguments);
     void resume(Task& task, int arguments);
-    void finish(Task& task, bool ok, int results, bool stopped = false);
+    void finish(Task& task, TimePoint now, bool ok, int results, bool stopped = false);
     void abandon(Task& task);
     void recycle(Task& task, bool reusable);
     void defer();

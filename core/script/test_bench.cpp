@@ -224,7 +224,7 @@ std::optional<std::string> TestBench::run(std::size_t index) {
 }
 
 void TestBench::end_test() {
-    in_test_ = false;
+    in_test_ = demo_ = false;
     deadline_ = TimePoint::max();
     world_.reset();
     responders.clear();
@@ -244,6 +244,7 @@ TestWorld& TestBench::world(lua_State* state) {
     if (!in_test_) luaL_error(state, "this can only be used in a test");
     if (world_) return *world_;
     TestWorld::Options options = options_.world;
+    if (demo_) options.host.sources = options_.with_demo;
     options.wall_start = wall_start_;
     options.deadline = deadline_;
     auto made = std::make_unique<TestWorld>(std::move(options));

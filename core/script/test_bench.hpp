@@ -27,6 +27,7 @@ class TestBench {
 public:
     struct Options {
         TestWorld::Options world;
+        std::shared_ptr<const FoundScripts> with_demo;  // the world's if it is wanted, or null
         std::shared_ptr<const AppSources> app;
         std::shared_ptr<TestSettings> settings;  // what the app's `setting` asks first
         VmLimits limits;  // of the Lua state; the watchdog stops tests that run too long
@@ -75,6 +76,8 @@ public:
     std::vector<Responder> responders;
     std::vector<HttpStub> http_stubs;
     TestSettings& settings() noexcept { return *options_.settings; }
+    bool has_demo() const noexcept { return options_.with_demo != nullptr; }
+    void want_demo() noexcept { demo_ = true; }
     void set_wall_start(double seconds) noexcept { wall_start_ = seconds; }
     double wall_now() const {
         return world_ ? world_->reactor().wall_now() : wall_start_;
@@ -101,7 +104,7 @@ private:
     double wall_start_;
     TimePoint deadline_ = TimePoint::max();
     std::uint64_t serial_ = 0;
-    bool in_test_ = false;
+    bool in_test_ = false, demo_ = false;
 };
 
 TestBench& bench_of(lua_State* state);

@@ -110,7 +110,8 @@ int join(lua_State* state, TestWorld& world, std::shared_ptr<TestSession> sessio
     const bool answered = world.wait([&] { return socket->state != State::connecting; },
                                      world.server().options().connect_timeout);
     bench_of(state).check_time(state);
-    if (socket->state == State::connected) {
+    // One that was let in and put out again at once is a client, too: of what it was told.
+    if (answered && socket->state != State::refused) {
         world.settle();
         push_object<ClientObject>(state, kTestClientMetatableKey, std::move(session), socket,
                                   bench_of(state).serial());

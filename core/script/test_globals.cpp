@@ -1,4 +1,5 @@
 // What tests see of the world besides clients: its clock, routes, HTTP, logs, settings and state.
+#include <algorithm>
 #include <ctime>
 
 #include "core/script/api.hpp"
@@ -55,6 +56,15 @@ int lua_clock(lua_State* state) {
     luaL_argcheck(state, end && std::string_view(end) == "Z", 1,
                   "seconds or \"2026-03-01T08:00:00Z\" expected");
     bench_of(state).set_wall_start(static_cast<double>(timegm(&utc)));
+    return 0;
+}
+
+/// demo(): the app's demo.lua is loaded, too.
+int lua_demo(lua_State* state) {
+    check_early(state, "demo");
+    TestBench& bench = bench_of(state);
+    if (!bench.has_demo()) return luaL_error(state, "the app has no demo.lua");
+    bench.want_demo();
     return 0;
 }
 
@@ -263,6 +273,41 @@ int lua_logs(lua_State* state) {
     return 1;
 }
 
+/// metric(name, labels): what the series with these labels come to together; of a histogram how many
+/// there were, and their sum. Nil if there are none.
+int lua_metric(lua_State* state) {
+    TestBench& bench = bench_of(state);
+    bench.check_may_wait(state, "metric");
+    lua_settop(state, 2);
+    const std::string name(check_text(state, 1));
+    const auto wanted = check_pairs(state, 2, "labels");
+    const plugin::Metrics all = bench.world(state).host().metrics();
+    const auto family = std::find_if(all.begin(), all.end(),
+                                     [&](const auto& each) { return each.name == name; });
+    if (family == all.end()) return luaL_error(state, "no script has a metric '%s'", name.c_str());
+    const auto has = [&](const plugin::MetricSample& sample, const std::string& label,
+                         const std::string& value) {
+        for (std::size_t i = 0; i < family->labels.size(); ++i)
+            if (family->labels[i] == label) return sample.labels[i] == value;
+        return false;
+    };
+    double sum = 0;
+    std::uint64_t count = 0, series = 0;
+    for (const plugin::MetricSample& sample : family->samples) {
+        if (!std::all_of(wanted.begin(), wanted.end(),
+                         [&](const auto& each) { return has(sample, each.first, each.second); }))
+            continue;
+        ++series;
+        sum += sample.value;
+        for (const std::uint64_t each : sample.counts) count += each;
+    }
+    if (series == 0) return 0;
+    const bool histogram = family->kind == plugin::MetricKind::histogram;
+    if (histogram) lua_pushnumber(state, static_cast<lua_Number>(count));
+    lua_pushnumber(state, sum);
+    return histogram ? 2 : 1;
+}
+
 /// where(level): "file:line" of the caller so many levels up.
 int tool_where(lua_State* state) {
     luaL_where(state, static_cast<int>(luaL_checkinteger(state, 1)));
@@ -285,7 +330,8 @@ void install_test_world(lua_State* state) {
         {"advance", lua_advance},   {"now", lua_now},         {"iso_time", lua_iso_time},
         {"clock", lua_clock},       {"settings", lua_settings}, {"request", lua_request},
         {"ask", lua_ask},           {"state", lua_state_of},  {"server_emit", lua_server_emit},
-        {"logs", lua_logs},         {nullptr, nullptr}};
+        {"logs", lua_logs},         {"demo", lua_demo},       {"metric", lua_metric},
+        {nullptr, nullptr}};
     for (const luaL_Reg* each = functions; each->name; ++each) {
         lua_pushcfunction(state, each->func);
         lua_setfield(state, 1, each->name);

@@ -77,7 +77,8 @@ std::shared_ptr<const Extensions> TestPlugins::wrap(
     const std::shared_ptr<const Extensions>& original) {
     if (!original) return nullptr;
     auto wrapped = std::make_shared<Extensions>(*original);
-    for (auto& [plugin, module] : wrapped->modules)
+    for (auto& [plugin, module] : wrapped->modules) {
+        module.wanted = nullptr;  // nothing outside is reached for
         for (auto& [name, function] : module.waiting)
             function = [inbox = inbox_, function = function, name = "plugin." + plugin + "." + name](
                            plugin::Call call, plugin::Reply reply) {
@@ -85,6 +86,7 @@ std::shared_ptr<const Extensions> TestPlugins::wrap(
                                               inbox, std::move(reply),
                                               plugin::Answer::error(name + " gave no answer")));
             };
+    }
     if (original->authenticator)
         wrapped->authenticator =
             std::make_shared<TestAuthenticator>(inbox_, original->authenticator);

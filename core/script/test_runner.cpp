@@ -62,9 +62,20 @@ public:
         TestBench::Options bench;
         bench.settings = std::make_shared<TestSettings>();
         const App app = with_settings(original, bench.settings);
-        const std::vector<ScriptFile> files = find_tests(app, report_.errors);
+        FoundTests read = find_tests(app);
+        report_.errors.insert(report_.errors.end(), read.errors.begin(), read.errors.end());
+        const std::vector<ScriptFile> files = std::move(read.tests);
+        auto found = std::make_shared<FoundScripts>(std::move(read.scripts));
+        if (std::filesystem::exists(app.folder / kDemoFile)) {
+            App shown = app;
+            shown.demo = true;
+            auto with_demo = std::make_shared<FoundScripts>(find_tests(shown).scripts);
+            compile(*with_demo);
+            bench.with_demo = std::move(with_demo);
+        }
+        if (found->apps.empty())
+            report_.errors.insert(report_.errors.end(), found->errors.begin(), found->errors.end());
         if (files.empty()) return;
-        auto found = std::make_shared<FoundScripts>(find_scripts({app}));
         compile(*found);
         bench.world.host = options_.host;
         bench.world.make_store = options_.make_store;

@@ -241,9 +241,9 @@ int Vm::trampoline(lua_State* state) {
     const ErasedBody body = vm.pending_body_;
     void* const data = vm.pending_data_;
     if (vm.refused_) {
+        lua_gc(state, LUA_GCCOLLECT, 0);
         vm.refused_ = false;
         vm.collected_ = true;
-        lua_gc(state, LUA_GCCOLLECT, 0);
     }
     return body(state, data);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -109,8 +110,12 @@ private:
     /// the next one fail, too: the next protected call begins with a full collection.
     Result<void> collect_after_refusal();
     static void* allocate(void* self, void* block, std::size_t old_size, std::size_t new_size);
+    /// From a refusal until the collection that follows has ended, a little more is allowed: that
+    /// collection calls finalizers, which may need room on the Lua stack.
     bool over_limit(std::size_t extra) const noexcept {
-        return limit_ != 0 && extra > limit_ - (memory_bytes() < limit_ ? memory_bytes() : limit_);
+        constexpr std::size_t kReserveBytes = 64u << 10;
+        const std::size_t limit = limit_ + (refused_ ? kReserveBytes : 0);
+        return limit_ != 0 && extra > limit - std::min(memory_bytes(), limit);
     }
 
     lua_State* state_ = nullptr;

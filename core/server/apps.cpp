@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kFileName = "moonwire.toml";
+constexpr std::string_view kSharedName = "shared";
 
 bool holds_lua(const fs::path& folder, bool recursively) {
     std::error_code error;
@@ -38,12 +39,18 @@ std::string as_json(const std::string& text) {
     return is_number || text == "true" || text == "false" ? text : json_string(text);
 }
 
-script::App make_app(const fs::path& folder, std::shared_ptr<const SettingsFile> file,
-                             const Overrides& overrides) {
-    script::App app;
+/// "." and "x/" have a name, too.
+fs::path real_path(const fs::path& folder) {
     std::error_code error;
-    app.name = fs::canonical(folder, error).filename().string();  // "." and "x/" have one, too
+    return fs::canonical(folder, error);
+}
+
+script::App make_app(const fs::path& folder, const fs::path& shared,
+                     std::shared_ptr<const SettingsFile> file, const Overrides& overrides) {
+    script::App app;
+    app.name = real_path(folder).filename().string();
     app.folder = folder;
+    app.shared = shared;
     app.setting = std::make_shared<const std::function<std::optional<std::string>(std::string_view)>>(
         [file = std::move(file), overrides](std::string_view name) -> std::optional<std::string> {
             const std::string key = "settings." + std::string(name);
@@ -74,7 +81,8 @@ std::vector<fs::path> app_folders(const fs::path& dir) {
     std::error_code error;
     std::vector<fs::path> folders;
     for (const auto& entry : fs::directory_iterator(dir, error)) {
-        if (entry.is_directory() && !entry.path().filename().string().starts_with('.') &&
+        const std::string name = entry.path().filename().string();
+        if (entry.is_directory() && !name.starts_with('.') && name != kSharedName &&
             holds_lua(entry.path(), true))
             folders.push_back(entry.path());
     }
@@ -82,7 +90,7 @@ std::vector<fs::path> app_folders(const fs::path& dir) {
     return folders;
 }
 
-std::vector<script::App> find_apps(const fs::path& dir,
+std::vector<script::App> find_apps(const fs::path& dir, const fs::path& shared,
                                    const std::shared_ptr<const SettingsFile>& root,
                                    const Overrides& overrides, std::vector<Error>& errors) {
     std::vector<script::App> apps;
@@ -92,7 +100,7 @@ std::vector<script::App> find_apps(const fs::path& dir,
             file = read_file(folder / kFileName, errors);
             resolve_settings(*file, {}, errors);
         }
-        apps.push_back(make_app(folder, std::move(file), overrides));
+        apps.push_back(make_app(folder, shared, std::move(file), overrides));
     }
     return apps;
 }
@@ -109,6 +117,14 @@ void load_plugins(Configuration& configuration, std::vector<Error>& errors) {
 }
 
 }  // namespace
+
+std::vector<script::App> Configuration::apps_to_test() const {
+    std::vector<script::App> all = apps;
+    std::error_code error;
+    if (fs::is_directory(shared, error) && fs::equivalent(shared.parent_path(), dir, error))
+        all.push_back(make_app(shared, shared, std::make_shared<const SettingsFile>(), {}));
+    return all;
+}
 
 Result<Configuration> configure(const fs::path& dir, const Overrides& overrides) {
     std::vector<Error> errors;
@@ -129,12 +145,20 @@ Configuration configure(const fs::path& dir, const Overrides& overrides,
     if (errors.empty()) load_plugins(configuration, errors);
 
     configuration.dir = dir;
-    configuration.apps = find_apps(dir, root, overrides, errors);
+    const fs::path shared = (holds_lua(dir, false) ? real_path(dir).parent_path() : dir) / kSharedName;
+    configuration.shared = shared;
+    const auto find = [dir, shared, root, overrides,
+                       demo = configuration.settings.demo](std::vector<Error>& errors) {
+        auto apps = find_apps(dir, shared, root, overrides, errors);
+        for (script::App& app : apps) app.demo = demo;
+        return apps;
+    };
+    configuration.apps = find(errors);
     if (configuration.apps.empty()) errors.push_back({"no Lua files in \"" + dir.string() + "\""});
-    configuration.find_apps = [dir, root, overrides]() -> Result<std::vector<script::App>> {
+    configuration.find_apps = [dir, find]() -> Result<std::vector<script::App>> {
         if (auto there = check_folder(dir); !there) return there.error();
         std::vector<Error> errors;
-        auto apps = find_apps(dir, root, overrides, errors);
+        auto apps = find(errors);
         if (!errors.empty()) return errors.front();
         return apps;
     };

@@ -19,13 +19,19 @@ struct Configuration {
     std::shared_ptr<plugin::Plugins> plugins = std::make_shared<plugin::Plugins>();
     std::filesystem::path dir;
     std::vector<script::App> apps;
+    /// Of modules that the apps share: `shared` in DIR, or beside it if DIR is one app. May not be
+    /// there.
+    std::filesystem::path shared;
     /// Looks again: the apps that are there now.
     std::function<Result<std::vector<script::App>>()> find_apps;
+
+    /// The apps, and `shared` like one if it is in DIR.
+    std::vector<script::App> apps_to_test() const;
 };
 
 /// DIR is one app if Lua files lie directly in it (its moonwire.toml rules); else every folder
-/// directly below it that holds Lua files is an app, DIR/moonwire.toml rules, and of an app's own
-/// file only [settings] counts (the rest is checked all the same).
+/// directly below it that holds Lua files is an app, except `shared`, DIR/moonwire.toml rules, and
+/// of an app's own file only [settings] counts (the rest is checked all the same).
 Result<Configuration> configure(const std::filesystem::path& dir, const Overrides& overrides);
 
 /// The same with everything that is wrong at once: the apps are those that could be found, and with

@@ -7,7 +7,7 @@
 
 #include "core/base/incidents.hpp"
 #include "core/base/log.hpp"
-#include "core/server/stats.hpp"
+#include "core/server/metrics.hpp"
 #include "core/server/store.hpp"
 
 namespace moonwire::server {
@@ -33,6 +33,7 @@ script::HostOptions host_options(const Settings& settings, std::vector<script::A
     options.http = &http;
     options.store = settings.store;
     options.store.store = &store;
+    options.figures = settings.figures;
     unsigned next = transport.reactor_count();
     for (const auto& [name, own] : settings.namespaces)
         options.namespaces[name] = {own.limits(settings.script_limits),
@@ -61,22 +62,29 @@ Broker::Broker(Configuration configuration)
     : settings_(std::move(configuration.settings)),
       plugins_(std::move(configuration.plugins)),
       dir_(std::move(configuration.dir)),
+      shared_(std::move(configuration.shared)),
       find_apps_(std::move(configuration.find_apps)),
       transport_(settings_.transport, thread_count(settings_.threads), dedicated_count(settings_)),
       reactors_(reactors_of(transport_, transport_.reactor_count())),
+      lag_(reactors_),
       sockets_(settings_.socketio, reactors_),
       guard_(scripts_),
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
       http_(settings_.http, reactors_),
+      clients_(settings_.http),
       store_(make_store(settings_, dir_)),
-      scripts_(host_options(settings_, configuration.apps, http_, *store_, transport_), sockets_,
+      scripts_(host_options(settings_, configuration.apps, http_, store_, transport_), sockets_,
                reactors_of(transport_, thread_count(settings_.threads))),
       audit_(settings_.audit),
       teller_(scripts_),
-      bundle_(settings_.client_bundle),
-      router_(engine_, scripts_, bundle_, plugins_->provisions(),
+      bundle_(settings_.client_bundle ? std::filesystem::path(*settings_.client_bundle)
+                                      : ClientBundle::beside_binary()),
+      app_pages_(settings_.pages),
+      router_(engine_, scripts_, bundle_, app_pages_, plugins_->provisions(),
               [this](std::string_view path) { return page(path); }),
-      apps_(std::move(configuration.apps)) {}
+      apps_(std::move(configuration.apps)) {
+    app_pages_.set_apps(apps_);
+}
 
 Broker::~Broker() {
     stop();
@@ -94,7 +102,7 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport,
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
     if (auto opened = http_.open(); !opened) return opened.error();
     for (const std::string& warning : plugins_->warnings()) log::warn(warning);
-    if (std::string problem = store_->start(); !problem.empty()) return Error{std::move(problem)};
+    if (std::string problem = store_.start(); !problem.empty()) return Error{std::move(problem)};
     if (auto opened = audit_.open(); !opened) return opened.error();
     if (audit_.enabled()) incidents().listen(audit_);
     incidents().listen(teller_);
@@ -110,11 +118,12 @@ Result<std::vector<transport::ListeningAddress>> Broker::start() {
                       {{"alias", name}, {"target", target}});
     }
     transport_.start();
+    lag_.start();
     auto addresses = transport_.listen(router_);
     ready_ = addresses.has_value();
     if (addresses) addresses_ = *addresses;
     if (ready_ && settings_.watch)
-        watch_ = std::make_unique<ScriptWatch>(dir_,
+        watch_ = std::make_unique<ScriptWatch>(std::vector{dir_, shared_},
                                                [this] { reload(ReloadCause::files_changed); });
     return addresses;
 }
@@ -153,6 +162,7 @@ Result<void> Broker::look_for_apps() {
             if (known.folder == app.folder) app = known;
     apps_ = *std::move(found);
     scripts_.set_apps(apps_);
+    app_pages_.set_apps(apps_);
     return {};
 }
 
@@ -205,9 +215,10 @@ void Broker::stop() {
     watch_.reset();
     scripts_.stop();
     http_.stop();
-    store_->close();  // what it was given is kept; the answers find nobody
+    store_.close();  // what it was given is kept; the answers find nobody
     transport_.stop();
     plugins_->stop();
+    clients_.stop();
 }
 
 std::optional<transport::HttpResponse> Broker::page(std::string_view path) const {
@@ -217,14 +228,14 @@ std::optional<transport::HttpResponse> Broker::page(std::string_view path) const
                       : response(503, "text/plain; charset=UTF-8", "not ready\n");
     }
     if (path == "/stats") {
-        return response(200, "application/json", stats());
+        return response(200, "application/json", stats_json(figures()));
     }
     return std::nullopt;
 }
 
-std::string Broker::stats() const {
-    return stats_json(
-        {transport_, engine_, sockets_, scripts_, audit_, *plugins_, Clock::now() - started_});
+StatsSources Broker::figures() const {
+    return {transport_, engine_,   sockets_, scripts_, audit_,
+            *plugins_,  store_,    lag_,     Clock::now() - started_};
 }
 
 plugin::Surroundings Broker::surroundings() {
@@ -234,7 +245,16 @@ plugin::Surroundings Broker::surroundings() {
                             socketio::OwnedPayload payload) {
         return scripts_.deliver(nsp, event, std::move(payload));
     };
-    around.stats = [this] { return stats(); };
+    around.ask = [this](plugin::AskedHandler asked, socketio::OwnedPayload payload,
+                        plugin::Reply reply) {
+        scripts_.ask(asked.nsp, asked.plugin, std::move(asked.name), std::move(payload),
+                     std::move(reply));
+    };
+    around.connect = [this](plugin::ClientOptions options, plugin::ClientListener listener) {
+        return clients_.connect(std::move(options), std::move(listener));
+    };
+    around.stats = [this] { return stats_json(figures()); };
+    around.metrics = [this] { return collect_metrics(figures()); };
     around.request = [this](plugin::OutgoingHttp request,
                             std::function<void(plugin::HttpAnswer)> done) {
         Reactor& reactor = *reactors_.front();

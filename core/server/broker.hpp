@@ -12,14 +12,17 @@
 #include <vector>
 
 #include "core/engineio/engine.hpp"
-#include "core/plugin/api/store.hpp"
+#include "core/plugin/measured_store.hpp"
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
 #include "core/server/audit_log.hpp"
+#include "core/server/client_sockets.hpp"
 #include "core/server/http_client.hpp"
+#include "core/server/reactor_lag.hpp"
 #include "core/server/router.hpp"
 #include "core/server/script_guard.hpp"
 #include "core/server/script_watch.hpp"
+#include "core/server/stats.hpp"
 #include "core/server/suspicion_teller.hpp"
 #include "core/socketio/server.hpp"
 #include "core/transport/server.hpp"
@@ -67,7 +70,7 @@ public:
 
 private:
     std::optional<transport::HttpResponse> page(std::string_view path) const;
-    std::string stats() const;
+    StatsSources figures() const;
     plugin::Surroundings surroundings();
     static std::vector<Reactor*> reactors_of(transport::TransportServer& transport, unsigned count);
     Result<void> look_for_apps();
@@ -76,19 +79,22 @@ private:
 
     const Settings settings_;
     const std::shared_ptr<plugin::Plugins> plugins_;  // outlives what uses them
-    const std::filesystem::path dir_;
+    const std::filesystem::path dir_, shared_;
     const std::function<Result<std::vector<script::App>>()> find_apps_;
     transport::TransportServer transport_;
     const std::vector<Reactor*> reactors_;
+    ReactorLag lag_;
     socketio::Server sockets_;
     ScriptGuard guard_;
     engineio::Engine engine_;
     HttpClient http_;
-    const std::unique_ptr<plugin::Store> store_;
+    ClientSockets clients_;
+    plugin::MeasuredStore store_;
     script::Host scripts_;
     AuditLog audit_;
     SuspicionTeller teller_;
     ClientBundle bundle_;
+    AppPages app_pages_;
     Router router_;
     std::vector<transport::ListeningAddress> addresses_;
     std::atomic<bool> ready_{false};

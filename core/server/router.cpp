@@ -20,10 +20,11 @@ transport::HttpResponse plain(unsigned status, std::string body) {
 }  // namespace
 
 Router::Router(engineio::Engine& engine, script::Host& scripts, ClientBundle& bundle,
-               const plugin::Provisions& plugins, Pages pages)
+               AppPages& app_pages, const plugin::Provisions& plugins, Pages pages)
     : engine_(engine),
       scripts_(scripts),
       bundle_(bundle),
+      app_pages_(app_pages),
       plugins_(plugins),
       pages_(std::move(pages)) {}
 
@@ -101,7 +102,10 @@ void Router::to_scripts(const std::shared_ptr<transport::HttpExchange>& exchange
                         .detail = "route"});
             respond_later(exchange, std::move(response));
         });
-    if (!taken) respond(*exchange, plain(404, "Not Found\n"));
+    if (taken) return;
+    if (auto page = app_pages_.answer(exchange->request()))
+        return serve(*exchange, [&] { return *std::move(page); });
+    respond(*exchange, plain(404, "Not Found\n"));
 }
 
 void Router::respond_later(const std::shared_ptr<transport::HttpExchange>& exchange,

@@ -10,20 +10,21 @@
 #include "core/engineio/engine.hpp"
 #include "core/plugin/provisions.hpp"
 #include "core/script/host.hpp"
+#include "core/server/app_pages.hpp"
 #include "core/server/client_bundle.hpp"
 #include "core/transport/http.hpp"
 
 namespace moonwire::server {
 
 /// Where an HTTP request goes by its path: Engine.IO, the client's files, the broker's own pages,
-/// a plugin's route or a script's. Any reactor; what it refers to outlives it.
+/// a plugin's route, a script's, or an app's page. Any reactor; what it refers to outlives it.
 class Router final : public transport::HttpHandler {
 public:
     /// `page` answers the broker's own paths ("/stats"), or has nothing to say. Any reactor.
     using Pages = std::function<std::optional<transport::HttpResponse>(std::string_view path)>;
 
     Router(engineio::Engine& engine, script::Host& scripts, ClientBundle& bundle,
-           const plugin::Provisions& plugins, Pages pages);
+           AppPages& app_pages, const plugin::Provisions& plugins, Pages pages);
 
     Reactor& reactor_for(const transport::HttpRequest& request, Reactor& current) override;
     void on_request(std::shared_ptr<transport::HttpExchange> exchange) override;
@@ -46,6 +47,7 @@ private:
     engineio::Engine& engine_;
     script::Host& scripts_;
     ClientBundle& bundle_;
+    AppPages& app_pages_;
     const plugin::Provisions& plugins_;
     const Pages pages_;
 };

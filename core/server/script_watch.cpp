@@ -39,15 +39,15 @@ bool matters(const inotify_event& event) {
 
 }  // namespace
 
-ScriptWatch::ScriptWatch(fs::path folder, std::function<void()> changed)
-    : folder_(std::move(folder)), changed_(std::move(changed)) {
+ScriptWatch::ScriptWatch(const std::vector<fs::path>& folders, std::function<void()> changed)
+    : changed_(std::move(changed)) {
     inotify_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     stop_ = eventfd(0, EFD_CLOEXEC);
     if (inotify_ < 0 || stop_ < 0) {
         log::warn("the scripts are not watched", {{"reason", std::strerror(errno)}});
         return;
     }
-    add(folder_);
+    for (const fs::path& folder : folders) add(folder);
     thread_ = std::thread([this] { run(); });
 }
 

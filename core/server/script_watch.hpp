@@ -11,14 +11,15 @@ struct inotify_event;
 
 namespace moonwire::server {
 
-/// Tells when files below a folder change, by inotify(7), once they have settled: an editor that
+/// Tells when files below some folders change, by inotify(7), once they have settled: an editor that
 /// writes a file in several steps, or beside it and renames, causes one call.
 ///
 /// A thread of its own, which calls `changed`. Sees new folders. Where inotify does not work (some
 /// network file systems) nothing is ever told; what can't be watched is logged.
 class ScriptWatch {
 public:
-    ScriptWatch(std::filesystem::path folder, std::function<void()> changed);
+    /// A folder that is not there is left out.
+    ScriptWatch(const std::vector<std::filesystem::path>& folders, std::function<void()> changed);
     ~ScriptWatch();
     ScriptWatch(const ScriptWatch&) = delete;
     ScriptWatch& operator=(const ScriptWatch&) = delete;
@@ -32,7 +33,6 @@ private:
     /// Whether any of what is waiting is a change that matters.
     bool take_events();
 
-    const std::filesystem::path folder_;
     const std::function<void()> changed_;
     int inotify_ = -1;
     int stop_ = -1;                                // an eventfd

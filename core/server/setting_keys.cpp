@@ -323,6 +323,7 @@ const SettingKey kKeys[] = {
     MOONWIRE_NUMBER("server.write_timeout_ms", transport.write_timeout, 1, kDayMs),
     {"server.trusted_proxies", apply_trusted_proxies},
     {"server.client_bundle", apply_client_bundle, true},
+    MOONWIRE_FLAG("server.pages", pages),
     {"server.control", [](S& s, const V& v) -> R {
          return with(to_text(v), [&](std::string text) { s.control = std::move(text); });
      }, true},
@@ -387,6 +388,7 @@ const SettingKey kKeys[] = {
     MOONWIRE_MS("limits.load_ms", script_limits.load, 0, kDayMs),
     MOONWIRE_FLAG("scripts.watch", watch),
     MOONWIRE_FLAG("scripts.strict", strict),
+    MOONWIRE_FLAG("scripts.demo", demo),
     MOONWIRE_FLAG("scripts.check_emits", script_limits.check_emits),
     MOONWIRE_FLAG("recovery.enabled", socketio.nsp.recovery.enabled),
     MOONWIRE_NUMBER("recovery.max_disconnection_seconds", socketio.nsp.recovery.max_disconnection,
@@ -430,6 +432,8 @@ const SettingKey kKeys[] = {
              s.store_file.limits.waiting = s.store.waiting = static_cast<std::size_t>(n);
          });
      }},
+    MOONWIRE_NUMBER("metrics.max_series", figures.series, 1, 100'000),
+    MOONWIRE_NUMBER("metrics.max_events", figures.events, 0, 10'000),
     {"plugins.load",
      [](S& s, const V& v) -> R {
          return with(to_list(v), [&](auto list) { s.plugins.load = std::move(list); });

@@ -15,6 +15,7 @@
 #include "core/base/result.hpp"
 #include "core/engineio/options.hpp"
 #include "core/plugin/stores.hpp"
+#include "core/script/figure_limits.hpp"
 #include "core/script/store_options.hpp"
 #include "core/plugin/plugins.hpp"
 #include "core/script/vm_limits.hpp"
@@ -55,14 +56,18 @@ struct Settings {
     unsigned threads = 0;  // 0: one a core
     std::chrono::seconds drain{10};
     std::optional<std::string> control;  // its socket; empty: none; not set: the default place
-    std::string client_bundle;  // the folder of the JavaScript client's files; empty: none
+    /// The folder of the JavaScript client's files; empty: none; not set: beside the binary.
+    std::optional<std::string> client_bundle;
+    bool pages = true;  // the apps' public folders are served
     script::VmLimits script_limits;  // of namespaces without settings of their own
     transport::HttpClientOptions http;  // the scripts' way out
     std::string store_kind = "sqlite";  // or memory
     plugin::StoreSettings store_file;   // its path is empty: the default place
     script::StoreOptions store;         // what bounds the scripts' use of it
+    script::FigureLimits figures;       // what bounds each namespace's
     plugin::PluginSettings plugins;
     bool watch = true;               // the scripts' folders
+    bool demo = false;               // the apps' demo.lua is loaded
     bool strict = false;             // scripts with errors end the start
     unsigned rate_burst_seconds = 2;  // what may come at once, of [limits]' rates
     struct {

@@ -2,11 +2,9 @@
 
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
-#include <unistd.h>
-
-#include <cstdio>
 
 #include "core/base/incidents.hpp"
+#include "core/server/process_figures.hpp"
 
 namespace moonwire::server {
 namespace {
@@ -23,23 +21,6 @@ void member(Writer& out, const char* name, double value) {
     out.Double(value);
 }
 
-std::uint64_t resident_bytes() {
-    unsigned long long total = 0, resident = 0;
-    if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
-        if (std::fscanf(file, "%llu %llu", &total, &resident) != 2) resident = 0;
-        std::fclose(file);
-    }
-    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-/// One figure, summed over the reactors.
-template <typename Layer, typename Stats>
-std::uint64_t sum(const Layer& layer, unsigned reactors, Counter Stats::*figure) {
-    std::uint64_t total = 0;
-    for (unsigned i = 0; i < reactors; ++i) total += (layer.stats(i).*figure).get();
-    return total;
-}
-
 void write_connections(Writer& out, const StatsSources& sources) {
     using transport::TransportStats;
     using engineio::EngineStats;
@@ -47,28 +28,32 @@ void write_connections(Writer& out, const StatsSources& sources) {
     const auto& engine = sources.engine;
     const unsigned n = transport.reactor_count();
 
+    std::uint64_t refused = 0;
+    for (std::size_t reason = 0; reason < engineio::kRefusalReasons; ++reason)
+        refused += refused_requests(engine, n, static_cast<engineio::RefusalReason>(reason));
+
     out.Key("connections");
     out.StartObject();
     member(out, "total", sources.engine.session_count());
-    member(out, "polling", sum(engine, n, &EngineStats::polling));
-    member(out, "websocket", sum(engine, n, &EngineStats::websocket));
-    member(out, "opened", sum(engine, n, &EngineStats::opened));
-    member(out, "closed", sum(engine, n, &EngineStats::closed));
-    member(out, "refused", sum(engine, n, &EngineStats::refused));
-    member(out, "upgrades", sum(engine, n, &EngineStats::upgrades));
-    member(out, "tcp", sum(transport, n, &TransportStats::connections) -
-                           sum(transport, n, &TransportStats::connections_closed));
+    member(out, "polling", sum_of(engine, n, &EngineStats::polling));
+    member(out, "websocket", sum_of(engine, n, &EngineStats::websocket));
+    member(out, "opened", sum_of(engine, n, &EngineStats::opened));
+    member(out, "closed", sum_of(engine, n, &EngineStats::closed));
+    member(out, "refused", refused);
+    member(out, "upgrades", sum_of(engine, n, &EngineStats::upgrades));
+    member(out, "tcp", sum_of(transport, n, &TransportStats::connections) -
+                           sum_of(transport, n, &TransportStats::connections_closed));
     out.EndObject();
 
     out.Key("traffic");
     out.StartObject();
-    member(out, "bytes_in", sum(transport, n, &TransportStats::bytes_in));
-    member(out, "bytes_out", sum(transport, n, &TransportStats::bytes_out));
-    member(out, "writes", sum(transport, n, &TransportStats::writes));
-    member(out, "http_requests", sum(transport, n, &TransportStats::http_requests));
-    member(out, "packets_in", sum(engine, n, &EngineStats::packets_in));
-    member(out, "packets_out", sum(engine, n, &EngineStats::packets_out));
-    member(out, "slow_consumers", sum(transport, n, &TransportStats::slow_consumers));
+    member(out, "bytes_in", sum_of(transport, n, &TransportStats::bytes_in));
+    member(out, "bytes_out", sum_of(transport, n, &TransportStats::bytes_out));
+    member(out, "writes", sum_of(transport, n, &TransportStats::writes));
+    member(out, "http_requests", sum_of(transport, n, &TransportStats::http_requests));
+    member(out, "packets_in", sum_of(engine, n, &EngineStats::packets_in));
+    member(out, "packets_out", sum_of(engine, n, &EngineStats::packets_out));
+    member(out, "slow_consumers", sum_of(transport, n, &TransportStats::slow_consumers));
     out.EndObject();
 }
 
@@ -95,28 +80,28 @@ std::pair<std::uint64_t, std::uint64_t> write_namespaces(Writer& out,
     out.Key("namespaces");
     out.StartArray();
     for (const auto& nsp : sources.sockets.namespaces()) {
-        const socketio::NamespaceStats& stats = nsp->stats();
-        events.first += stats.events_in.get();
-        events.second += stats.events_out.get();
+        const socketio::NamespaceFigures figures = nsp->figures();
+        events.first += figures.events_in;
+        events.second += figures.events_out;
         out.StartObject();
         out.Key("name");
-        out.String(nsp->name().data(), static_cast<rapidjson::SizeType>(nsp->name().size()));
+        out.String(figures.name.data(), static_cast<rapidjson::SizeType>(figures.name.size()));
         member(out, "reactor", std::uint64_t{nsp->reactor().index()});
-        member(out, "sockets", stats.sockets.get());
-        member(out, "rooms", nsp->room_count());
-        member(out, "connects", stats.connects.get());
-        member(out, "refused", stats.refused.get());
-        member(out, "disconnects", stats.disconnects.get());
-        member(out, "recovered", stats.recovered.get());
-        member(out, "expired", stats.expired.get());
-        member(out, "away", std::uint64_t{nsp->away_count()});
-        member(out, "recovery_bytes", std::uint64_t{nsp->recovery_bytes()});
-        member(out, "events_in", stats.events_in.get());
-        member(out, "events_out", stats.events_out.get());
-        member(out, "acks_in", stats.acks_in.get());
-        member(out, "acks_out", stats.acks_out.get());
-        member(out, "overloaded", stats.overloaded.load(std::memory_order_relaxed));
-        member(out, "rate_limited", stats.limited.load(std::memory_order_relaxed));
+        member(out, "sockets", figures.sockets);
+        member(out, "rooms", figures.rooms);
+        member(out, "connects", figures.connects);
+        member(out, "refused", figures.refused);
+        member(out, "disconnects", figures.disconnects);
+        member(out, "recovered", figures.recovered);
+        member(out, "expired", figures.expired);
+        member(out, "away", figures.away);
+        member(out, "recovery_bytes", figures.recovery_bytes);
+        member(out, "events_in", figures.events_in);
+        member(out, "events_out", figures.events_out);
+        member(out, "acks_in", figures.acks_in);
+        member(out, "acks_out", figures.acks_out);
+        member(out, "overloaded", figures.overloaded);
+        member(out, "rate_limited", figures.limited);
         out.EndObject();
     }
     out.EndArray();
@@ -175,6 +160,14 @@ std::uint64_t write_scripts(Writer& out, const StatsSources& sources) {
 
 }  // namespace
 
+std::uint64_t refused_requests(const engineio::Engine& engine, unsigned reactors,
+                               engineio::RefusalReason reason) {
+    std::uint64_t total = 0;
+    for (unsigned i = 0; i < reactors; ++i)
+        total += engine.stats(i).refused[static_cast<std::size_t>(reason)].get();
+    return total;
+}
+
 std::string stats_json(const StatsSources& sources) {
     rapidjson::StringBuffer buffer;
     Writer out(buffer);
@@ -183,7 +176,7 @@ std::string stats_json(const StatsSources& sources) {
     out.String(MOONWIRE_VERSION);
     member(out, "uptime_seconds", std::chrono::duration<double>(sources.uptime).count());
     member(out, "reactors", std::uint64_t{sources.transport.reactor_count()});
-    member(out, "resident_bytes", resident_bytes());
+    member(out, "resident_bytes", process_figures().resident_bytes);
     write_connections(out, sources);
     write_incidents(out, sources);
     const auto [events_in, events_out] = write_namespaces(out, sources);

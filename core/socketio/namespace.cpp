@@ -7,6 +7,19 @@
 
 namespace moonwire::socketio {
 
+NamespaceFigures& NamespaceFigures::operator+=(const NamespaceFigures& member) {
+    for (const auto figure :
+         {&NamespaceFigures::members, &NamespaceFigures::sockets, &NamespaceFigures::rooms,
+          &NamespaceFigures::away, &NamespaceFigures::recovery_bytes, &NamespaceFigures::connects,
+          &NamespaceFigures::refused, &NamespaceFigures::disconnects, &NamespaceFigures::recovered,
+          &NamespaceFigures::expired, &NamespaceFigures::events_in, &NamespaceFigures::events_out,
+          &NamespaceFigures::acks_in, &NamespaceFigures::acks_out, &NamespaceFigures::overloaded,
+          &NamespaceFigures::limited})
+        this->*figure += member.*figure;
+    answers += member.answers;
+    return *this;
+}
+
 Namespace::Namespace(std::string name, std::map<std::string, std::string> params, Reactor& home,
                      std::shared_ptr<NamespaceHandler> handler, std::vector<Reactor*> reactors,
                      const NamespaceOptions& options)
@@ -20,6 +33,29 @@ Namespace::Namespace(std::string name, std::map<std::string, std::string> params
                                                  [this](const SocketPtr& socket) { expire(socket); })
                     : nullptr),
       adapter_(std::move(reactors)) {}
+
+NamespaceFigures Namespace::figures() const {
+    NamespaceFigures figures;
+    figures.name = name_;
+    figures.members = 1;
+    figures.sockets = stats_.sockets.get();
+    figures.rooms = room_count();
+    figures.away = away_count();
+    figures.recovery_bytes = recovery_bytes();
+    figures.connects = stats_.connects.get();
+    figures.refused = stats_.refused.get();
+    figures.disconnects = stats_.disconnects.get();
+    figures.recovered = stats_.recovered.get();
+    figures.expired = stats_.expired.get();
+    figures.events_in = stats_.events_in.get();
+    figures.events_out = stats_.events_out.get();
+    figures.acks_in = stats_.acks_in.get();
+    figures.acks_out = stats_.acks_out.get();
+    figures.overloaded = stats_.overloaded.load(std::memory_order_relaxed);
+    figures.limited = stats_.limited.load(std::memory_order_relaxed);
+    figures.answers = stats_.answers.snapshot();
+    return figures;
+}
 
 SocketPtr Namespace::find(std::string_view socket_id) const {
     const auto found = sockets_.find(socket_id);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/counter.hpp"
+#include "core/base/latencies.hpp"
 #include "core/base/reactor.hpp"
 #include "core/socketio/adapter.hpp"
 #include "core/socketio/handler.hpp"
@@ -34,6 +35,23 @@ struct NamespaceStats {
     Counter events_in, events_out, acks_in, acks_out;
     std::atomic<std::uint64_t> overloaded{0};  // events answered `busy`; any reactor
     std::atomic<std::uint64_t> limited{0};     // what was dropped as too much a second; likewise
+    Latencies answers;  // from asking a client until its acknowledgement
+};
+
+/// A snapshot of a namespace's figures, or of those that all members of a family ever had.
+struct NamespaceFigures {
+    std::string name;  // its own, or the family's pattern
+    // Now.
+    std::uint64_t members = 0, sockets = 0, rooms = 0, away = 0, recovery_bytes = 0;
+    // So far.
+    std::uint64_t connects = 0, refused = 0, disconnects = 0, recovered = 0, expired = 0;
+    std::uint64_t events_in = 0, events_out = 0, acks_in = 0, acks_out = 0;
+    std::uint64_t overloaded = 0, limited = 0;
+    Latencies::Snapshot answers;
+
+    NamespaceFigures& operator+=(const NamespaceFigures& member);
+    /// It is no more: what it was now is nothing.
+    void end() { members = sockets = rooms = away = recovery_bytes = 0; }
 };
 
 /// A reply of one member to a broadcast that asked for acknowledgements.
@@ -58,6 +76,7 @@ public:
     const std::map<std::string, std::string>& params() const noexcept { return params_; }
     Reactor& reactor() const noexcept { return home_; }
     const NamespaceStats& stats() const noexcept { return stats_; }
+    NamespaceFigures figures() const;
     std::uint64_t room_count() const noexcept { return adapter_.room_count(); }
     /// Sockets whose clients may come back, and the bytes kept for them.
     std::size_t away_count() const noexcept { return recovery_ ? recovery_->away() : 0; }

@@ -53,7 +53,7 @@ Result<void> Server::add(std::string name, Reactor& home,
     if (namespaces_.contains(name) || families_.contains(name) || aliases_.contains(name))
         return Error{"namespace \"" + name + "\" exists already"};
     if (is_family(name)) {
-        families_.emplace(std::move(name), Family{&home, std::move(handler), 0});
+        families_.emplace(std::move(name), Family{&home, std::move(handler), 0, {}});
     } else {
         auto nsp = std::make_shared<Namespace>(name, std::map<std::string, std::string>{}, home,
                                                std::move(handler), reactors_, options_.nsp);
@@ -107,6 +107,22 @@ std::vector<std::shared_ptr<Namespace>> Server::members(std::string_view family)
     return all;
 }
 
+std::vector<NamespaceFigures> Server::figures() const {
+    std::lock_guard lock(mutex_);
+    std::map<std::string_view, NamespaceFigures> families;
+    for (const auto& [pattern, family] : families_) families[pattern] = family.gone;
+    std::vector<NamespaceFigures> all;
+    for (const auto& [name, entry] : namespaces_) {
+        if (entry.family.empty()) all.push_back(entry.nsp->figures());
+        else families[entry.family] += entry.nsp->figures();
+    }
+    for (auto& [pattern, figures] : families) {
+        figures.name = pattern;
+        all.push_back(std::move(figures));
+    }
+    return all;
+}
+
 std::shared_ptr<Namespace> Server::arrive(std::string_view wire_name, std::string_view address) {
     std::unique_lock lock(mutex_);
     std::string_view name = wire_name;
@@ -153,7 +169,10 @@ void Server::forget_if_empty(const std::shared_ptr<Namespace>& nsp) {
     if (found == namespaces_.end() || found->second.nsp != nsp) return;
     const Entry& entry = found->second;
     if (options_.keep_empty || entry.family.empty() || entry.arriving > 0 || !nsp->empty()) return;
-    --families_.at(entry.family).members;
+    Family& family = families_.at(entry.family);
+    --family.members;
+    family.gone += nsp->figures();
+    family.gone.end();
     namespaces_.erase(found);
 }
 

@@ -54,6 +54,9 @@ public:
     /// The members of a family now.
     std::vector<std::shared_ptr<Namespace>> members(std::string_view family) const;
 
+    /// Of every namespace, and of every family all members together, those that have gone, too.
+    std::vector<NamespaceFigures> figures() const;
+
     /// From now on new sessions and CONNECTs are refused, and sockets end with the reason "server
     /// shutting down" when their sessions are closed. Any thread.
     void shut_down() { shutting_down_ = true; }
@@ -73,6 +76,7 @@ private:
         Reactor* home;
         std::shared_ptr<NamespaceHandler> handler;
         std::size_t members = 0;
+        NamespaceFigures gone;  // of the members that were
     };
 
     /// The namespace that the CONNECT of a client at this address means, made if a family has it.

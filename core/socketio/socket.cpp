@@ -135,7 +135,7 @@ bool Socket::expect_ack(AckId id, std::optional<Duration> timeout, AckCallback& 
             self->current()->finish_ack(id, AckOutcome::timeout, {});
         });
     }
-    acks_.emplace(id, PendingAck{std::move(callback), timer});
+    acks_.emplace(id, PendingAck{std::move(callback), timer, home().now()});
     return true;
 }
 
@@ -143,6 +143,8 @@ bool Socket::finish_ack(AckId id, AckOutcome outcome, Payload payload) {
     auto node = acks_.extract(id);
     if (node.empty()) return true;
     home().cancel(node.mapped().timer);
+    if (outcome == AckOutcome::answered)
+        nsp_->stats_.answers.add(home().now() - node.mapped().asked);
     return node.mapped().callback(outcome, payload);
 }
 

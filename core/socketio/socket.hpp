@@ -108,6 +108,7 @@ private:
     struct PendingAck {
         AckCallback callback;
         TimerId timer;
+        TimePoint asked;
     };
     /// Runs work that writes, on the session's reactor, in order.
     template <typename Work>

@@ -125,6 +125,7 @@ bool AsioReactor::run_asio(bool block) {
         if (i == 0 && block) {
             now_known_ = false;
             dispatch();
+            if (!poller_.waiting()) return true;  // it was the poller that woke it
         }
         if (!ran) break;
         any = true;

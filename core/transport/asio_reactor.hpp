@@ -34,6 +34,11 @@ public:
     /// Lets what is ready run out (bounded), ends the thread and joins it. Not from the reactor.
     void stop();
     bool running() const noexcept { return thread_.joinable(); }
+    /// Tasks that wait for the next turn. Any thread.
+    std::size_t posted() const {
+        std::lock_guard lock(inbox_mutex_);
+        return inbox_.size();
+    }
 
     bool is_current() const noexcept override;
     void post(Task task) override;
@@ -60,7 +65,7 @@ private:
     mutable TimePoint now_{};
     mutable bool now_known_ = false;
 
-    std::mutex inbox_mutex_;
+    mutable std::mutex inbox_mutex_;
     std::vector<Task> inbox_;
     std::vector<Task> batch_;  // keeps its capacity between turns
     std::vector<Task> turn_end_;

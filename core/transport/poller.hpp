@@ -41,6 +41,8 @@ public:
     bool dispatch();
     /// Makes Asio's loop return when one becomes ready.
     void wake_on_ready();
+    /// False once it has made the loop return.
+    bool waiting() const noexcept { return waiting_; }
 
 private:
     boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type> epoll_;

@@ -29,6 +29,7 @@ void SendQueue::push(SharedBytes bytes, Flush flush) {
         return;
     }
     queued_bytes_ += bytes.size();
+    worker_.stats.queued_bytes.add(bytes.size());
     if (age_) age_->queued(bytes.size(), worker_.reactor.now());
     slots_.push_back(std::move(bytes));
     if (flush == Flush::now && !blocked()) {
@@ -143,6 +144,7 @@ void SendQueue::wrote(std::size_t bytes) {
 
 void SendQueue::consume(std::size_t bytes) {
     queued_bytes_ -= bytes;
+    worker_.stats.queued_bytes.subtract(bytes);
     if (age_) age_->sent(bytes);
     if (age_ && age_->empty()) age_.reset();
     while (bytes > 0) {
@@ -221,6 +223,7 @@ void SendQueue::close() {
     slots_.clear();
     slots_.shrink_to_fit();
     age_.reset();
+    worker_.stats.queued_bytes.subtract(queued_bytes_);
     head_ = head_offset_ = queued_bytes_ = 0;
 }
 

@@ -51,6 +51,10 @@ const TransportStats& TransportServer::stats(unsigned index) const {
     return impl_->workers.at(index)->stats;
 }
 
+std::size_t TransportServer::posted(unsigned index) const {
+    return impl_->workers.at(index)->reactor.posted();
+}
+
 void TransportServer::start() {
     for (auto& worker : impl_->workers) worker->reactor.start();
 }

@@ -48,6 +48,7 @@ struct TransportStats {
     Counter connections, connections_closed, refused;
     Counter http_requests, websockets, websockets_closed;
     Counter bytes_in, bytes_out, writes;
+    Counter queued_bytes;  // wait in send queues now
     Counter slow_consumers;
 };
 
@@ -73,6 +74,8 @@ public:
     unsigned reactor_count() const;
     Reactor& reactor(unsigned index);
     const TransportStats& stats(unsigned index) const;
+    /// Tasks that wait for the reactor's next turn. Any thread.
+    std::size_t posted(unsigned index) const;
 
     /// Starts the reactor threads. Work may be posted before.
     void start();

@@ -1,11 +1,14 @@
-// The plugin "jwt": verifies JSON Web Tokens, for `ns:require_auth` and for scripts.
+// The plugin "jwt": verifies JSON Web Tokens, for `ns:require_auth` and for scripts, and signs them.
 #include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include <chrono>
 #include <stdexcept>
 
 #include "core/plugin/api/plugin.hpp"
 #include "plugins/jwt/key_ring.hpp"
+#include "plugins/jwt/signer.hpp"
 #include "plugins/jwt/verifier.hpp"
 
 namespace moonwire::jwt {
@@ -54,28 +57,36 @@ public:
         read_keys(settings);
         for (Settings& each : settings.tables("key")) read_key(each);
         read_sets(settings);
-        if (!any_key_)
-            settings.fail("",
-                          "needs a key: secret, secret_file, file, jwks_file, jwks_url or "
-                          "[[plugins.jwt.key]]");
-        Rules rules;
-        rules.issuers = settings.texts("issuer");
-        rules.audiences = settings.texts("audience");
-        rules.leeway = static_cast<double>(settings.integer("leeway_seconds", 0, 0, 3600));
-        rules.require_exp = settings.boolean("require_exp", true);
-        authenticator_ = std::make_shared<JwtAuthenticator>(ring_, std::move(rules));
+        if (!any_key_) ring_.add(made_up_key());
+        rules_.issuers = settings.texts("issuer");
+        rules_.audiences = settings.texts("audience");
+        rules_.leeway = static_cast<double>(settings.integer("leeway_seconds", 0, 0, 3600));
+        rules_.require_exp = settings.boolean("require_exp", true);
+        authenticator_ = std::make_shared<JwtAuthenticator>(ring_, rules_);
         host.provide(authenticator_);
         Module module;
+        module.immediate["sign"] = [this](const Call& call) { return sign_for_script(call); };
         module.waiting["verify"] = [this](Call call, Reply reply) {
             verify_for_script(call, std::move(reply));
         };
         host.provide(std::move(module));
     }
 
+    void start() override {
+        if (!any_key_)
+            host_->log(LogLevel::warn,
+                       "no key is set, so one was made up: only tokens that scripts here sign are "
+                       "good, and only until this process ends");
+    }
+
 private:
+    /// An empty secret, such as that of a variable which is not set, is none.
     void read_keys(Settings& settings) {
-        if (settings.has("secret") || settings.has("secret_file") || settings.has("file"))
-            read_key(settings);
+        if (!settings.text("secret").empty() || settings.has("secret_file") || settings.has("file"))
+            return read_key(settings);
+        for (const char* key : {"id", "algorithm"})
+            if (settings.has(key))
+                settings.fail(key, "there is no secret, secret_file or file beside it");
     }
 
     /// One of secret, secret_file and file, with its id and algorithm.
@@ -163,7 +174,27 @@ private:
                                });
     }
 
+    /// `sign(claims, seconds)`: the token; raises what a SignError says.
+    Answer sign_for_script(const Call& call) {
+        rapidjson::Document arguments;
+        arguments.Parse(call.arguments.json.data(), call.arguments.json.size());
+        if (!arguments.IsArray() || arguments.Size() < 2 || !arguments[1].IsNumber())
+            return Answer::failure("invalid", "sign(claims, seconds): both are needed");
+        rapidjson::StringBuffer claims;
+        rapidjson::Writer<rapidjson::StringBuffer> writer(claims);
+        arguments[0].Accept(writer);
+        try {
+            const std::string token =
+                sign_token({claims.GetString(), claims.GetSize()}, arguments[1].GetDouble(),
+                           *ring_.keys(std::chrono::steady_clock::now()), rules_, wall_now());
+            return Answer::values("[\"" + token + "\"]");
+        } catch (const SignError& problem) {
+            return Answer::failure(problem.code, problem.what());
+        }
+    }
+
     Host* host_ = nullptr;
+    Rules rules_;
     KeyRing ring_{[this](const std::string& message, const std::string& reason) {
         host_->log(LogLevel::warn, message, {{"reason", reason}});
     }};

@@ -14,7 +14,6 @@ namespace {
 
 using plugin::Verdict;
 
-constexpr std::size_t kMaxTokenBytes = 16 * 1024;
 /// A token without a key's id is tried with so many of its algorithm.
 constexpr std::size_t kMaxTries = 16;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,9 @@
 #include "plugins/jwt/key.hpp"
 
 namespace moonwire::jwt {
+
+/// A larger token is refused.
+constexpr std::size_t kMaxTokenBytes = 16 * 1024;
 
 /// What a token must say beside being signed.
 struct Rules {

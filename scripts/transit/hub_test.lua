@@ -161,3 +161,32 @@ describe("settings that are wrong", function()
       .to_error("moonwire.toml: settings.vehicles.limit must be an integer")
   end)
 end)
+
+describe("a script of another namespace", function()
+  local function say(event, data, fields)
+    return ask(NSP, "message", support.message(event, data, fields))
+  end
+
+  it("speaks as a service does: what it says is passed on, and kept", function()
+    local before = support.join(NSP, "dashboard", "one")
+    expect(say("vehicle:status_change", { vehicle_id = "bus-1", status = "idle" }))
+      .to_match { ok = true }
+    expect(before:received("vehicle:status_change")[1].data.vehicle_id).to_equal("bus-1")
+    local late = support.join(NSP, "dashboard", "two")
+    expect(late:wait_for("vehicle:status_change").metadata).to_match { replayed = true }
+  end)
+
+  it("is heard by its targets only", function()
+    local one, two = support.join(NSP, "dashboard", "one"), support.join(NSP, "dashboard", "two")
+    expect(say("vehicle:status_change", { vehicle_id = "bus-1", status = "idle" }, { target = "two" }))
+      .to_match { ok = true, recipients = 1 }
+    expect(one:received()).to_equal {}
+    expect(two:received("vehicle:status_change")).to_have_length(1)
+  end)
+
+  it("is refused as others are", function()
+    expect(say("vehicle:status_change", { vehicle_id = "bus-1", status = "flying" }))
+      .to_equal(support.refusal("invalid", "data.status"))
+    expect(say("vehicle:fly", {})).to_equal(support.refusal("unknown_event", "type"))
+  end)
+end)

@@ -8,15 +8,10 @@ const { describe, it, before, after } = require("node:test");
 const { chromium } = require("playwright-core");
 const { Broker } = require("./lib/broker");
 const { MODES } = require("./lib/clients");
+const { EXECUTABLE, FLAGS } = require("./lib/page");
 const { event, within } = require("./lib/wait");
 
-const EXECUTABLE = process.env.CHROMIUM || "/usr/bin/chromium";
 const BUNDLE = require.resolve("socket.io-client/dist/socket.io.js");
-const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  "--disable-dev-shm-usage",
-];
 
 /// A site with a page and the client's bundle.
 async function serveSite() {

@@ -11,18 +11,13 @@ const { describe, it, before, after } = require("node:test");
 const { chromium } = require("playwright-core");
 const { Broker, moonwire } = require("./lib/broker");
 const { request } = require("./lib/engine");
+const { EXECUTABLE, FLAGS } = require("./lib/page");
 const { until, within } = require("./lib/wait");
 
 const DIST = path.dirname(require.resolve("socket.io-client/dist/socket.io.js"));
 const FILES = [
   "socket.io.js", "socket.io.min.js", "socket.io.msgpack.min.js", "socket.io.esm.min.js",
 ].flatMap((name) => [name, `${name}.map`]);
-const EXECUTABLE = process.env.CHROMIUM || "/usr/bin/chromium";
-const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  "--disable-dev-shm-usage",
-];
 
 describe("the client bundle", () => {
   let broker, folder;
@@ -155,7 +150,7 @@ end)` },
 
 describe("without a client bundle", () => {
   it("its files are not found", async () => {
-    const broker = await Broker.start();
+    const broker = await Broker.start({ settings: { "server.client_bundle": "" } });
     assert.strictEqual((await request(broker.url, "/socket.io/socket.io.js")).status, 404);
     await broker.stop();
   });

@@ -231,10 +231,38 @@ test("a JWKS URL is asked when a key is missing", async (t) => {
   await broker.stop();
 });
 
+test("scripts sign tokens; without a key one is made up, with a warning", async (t) => {
+  const script = `${SCRIPT}
+local jwt = require "plugin.jwt"
+route("GET", "/token/:sub", function(request)
+  return 200, { token = jwt.sign({ sub = request.params.sub, role = "driver" }, tonumber(request.query.seconds or "600")) }
+end)
+`;
+  const token = async (broker, path) => (await fetch(broker.url + path)).json();
+  for (const [toml, warning] of [
+    ["", /no key is set, so one was made up/], ['secret = "${SURELY_NOT_SET:-}"', /no key is set/], [`secret = "${SECRET}"`, null],
+  ]) {
+    const broker = await start(toml, { scripts: { "app/main.lua": script } });
+    const made = await token(broker, "/token/u7");
+    const socket = await connect(t, broker, { auth: made });
+    assert.deepStrictEqual(await ask(socket, "who"), ["u7", "u7"]);
+    assert.deepStrictEqual(await token(broker, "/token/u7?seconds=-1"), { error: {
+      code: "invalid", message: "seconds must be a number above 0, and at most ten years" } });
+    assert.strictEqual((broker.stderr.match(/one was made up/g) || []).length, warning ? 1 : 0);
+    if (warning) {
+      assert.match(broker.stderr, warning);
+      assert.deepStrictEqual(await refusal(t, broker, sign({})), ["unauthorized", "the token's signature does not hold"]);
+    } else {
+      assert.strictEqual(jwt.verify(made.token, SECRET).sub, "u7");
+    }
+    await broker.stop();
+  }
+});
+
 test("what is wrong with the settings is told by moonwire check, with its line", () => {
   const folder = scriptsFolder({ "main.lua": 'local ns = namespace "/"', "bad.pem": "nonsense" });
   for (const [toml, line, what] of [
-    ["", 2, /plugins\.jwt: needs a key: secret, secret_file, file, /],
+    ['[plugins.jwt]\nsecret = ""\nid = "a"', 5, /plugins\.jwt\.id: there is no secret, secret_file or file beside it/],
     ['[plugins.jwt]\nfile = "bad.pem"', 4, /plugins\.jwt\.file: ".*bad\.pem": neither a public key nor a certificate/],
     ['[plugins.jwt]\nfile = "missing.pem"', 4, /missing\.pem" can't be read/],
     ['[plugins.jwt]\nsecret = "x"\nalgorithm = "none"', 5, /plugins\.jwt\.algorithm: expected HS256, /],

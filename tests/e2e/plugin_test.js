@@ -29,6 +29,13 @@ ns:on("error", function() return sample.error() end)
 ns:on("drop", function() return sample.drop() end)
 ns:on("keep", function() return sample.keep() end)
 ns:on("emit", function(socket, ...) return sample.emit(...) end)
+sample.want("port", { number = 1 })
+sample.handle("asked", function(what, ...)
+  if what == "fail" then fail("teapot", "short") end
+  sleep(0.01)
+  return what, ...
+end)
+ns:on("ask", function(socket, ...) return sample.ask(...) end)
 ns:on("fetch", function(socket, url) return sample.fetch(url) end)
 ns:on("stats", function() return sample.stats().plugins end)
 ns:on_server("delivered", function(...) ns:emit("got", ...) end)
@@ -81,6 +88,13 @@ test("a plugin's functions, routes, events and settings", async (t) => {
     const heard = Promise.all([event(socket, "sampled"), event(socket, "got")]);
     assert.deepStrictEqual(await ask(socket, "emit", { a: 1 }, "b"), [true]);
     assert.deepStrictEqual(await heard, [[{ a: 1 }, "b"], [{ a: 1 }, "b"]]);
+  });
+
+  await t.test("it asks its own handlers, and is told what the scripts want", async () => {
+    assert.deepStrictEqual(await ask(socket, "ask", { a: 1 }, Buffer.from([1])), [{ a: 1 }, Buffer.from([1])]);
+    assert.deepStrictEqual(await ask(socket, "ask", "fail"),
+      [{ error: { code: "teapot", message: "short" } }]);
+    await broker.logged(/wanted plugin=sample nsp=\/ wants="?\[\[.*port.*number.*1/);
   });
 
   await t.test("it asks other servers, and for the broker's figures", async () => {

@@ -183,3 +183,40 @@ it("a broken file at the start keeps nobody else from serving, unless --strict",
     fs.rmSync(folder, { recursive: true });
   }
 });
+
+describe("saving a module that apps share", () => {
+  const files = {
+    "one/main.lua": `local v = require "shared.v"\n${handler("/one", "v")}`,
+    "two/main.lua": `local v = require "shared.v"\n${handler("/two", "v")}`,
+    "three/main.lua": handler("/three", 1),
+    "shared/v.lua": "return 1",
+  };
+  const clients = new Clients();
+  let broker;
+  afterEach(async () => {
+    clients.closeAll();
+    await broker?.stop();
+  });
+
+  it("reloads the apps that required it, and no other", async () => {
+    broker = await Broker.start({ scripts: files });
+    const sockets = [];
+    for (const nsp of ["/one", "/two", "/three"]) sockets.push(await clients.open(broker, nsp));
+    broker.write("shared/v.lua", "return 2");
+    for (const socket of sockets.slice(0, 2))
+      await until(async () => (await socket.timeout(5000).emitWithAck("version")) === 2, "version 2");
+    const { scripts } = await broker.stats();
+    assert.deepStrictEqual(
+      Object.fromEntries(scripts.map((each) => [each.namespace, each.generation])),
+      { "/one": 2, "/two": 2, "/three": 1 });
+    assert.ok(sockets.every((socket) => socket.connected));
+  });
+
+  it("reloads an app that is run alone, beside whose folder it lies", async () => {
+    broker = await Broker.start({ scripts: files, app: "one" });
+    const socket = await clients.open(broker, "/one");
+    broker.write("shared/v.lua", "return 2");
+    await until(async () => (await socket.timeout(5000).emitWithAck("version")) === 2, "version 2");
+    assert.deepStrictEqual((await broker.stats()).scripts.map((each) => each.namespace), ["/one"]);
+  });
+});

@@ -34,7 +34,14 @@ TEST_CASE("refusals carry the reference's codes, in its order of checks") {
     CHECK(body("GET", "transport=polling") ==
           "400 {\"code\":5,\"message\":\"Unsupported protocol version\"}");
     CHECK(body("GET", "EIO=4&transport=websocket&sid=x", true) == "400 Session ID unknown");
-    CHECK(fixture.engine.stats(0).refused.get() == 10);
+    const auto refused = [&](RefusalReason reason) {
+        return fixture.engine.stats(0).refused[static_cast<std::size_t>(reason)].get();
+    };
+    CHECK(refused(RefusalReason::transport) == 2);
+    CHECK(refused(RefusalReason::session) == 2);
+    CHECK(refused(RefusalReason::method) == 2);
+    CHECK(refused(RefusalReason::malformed) == 2);
+    CHECK(refused(RefusalReason::protocol) == 2);
 }
 
 TEST_CASE("messages travel both ways over polling, text and binary, in order") {
@@ -182,6 +189,24 @@ TEST_CASE("volatile messages are dropped when no poll is waiting") {
     fixture.listener.session->send(text_message("seen"), {.is_volatile = true});
     fixture.reactor.settle();
     CHECK(poll->response_->body == "4seen");
+    CHECK(fixture.engine.stats(0).volatile_dropped.get() == 1);
+}
+
+TEST_CASE("what waits for a poll is counted until it is fetched, or its session has ended") {
+    Fixture fixture;
+    fixture.open_polling();
+    const Counter& queued = fixture.engine.stats(0).polling_queued_bytes;
+    CHECK(queued.get() == 0);
+    fixture.listener.session->send(text_message("12345"), {});
+    CHECK(queued.get() == 6);
+    fixture.poll();
+    fixture.reactor.settle();
+    CHECK(queued.get() == 0);
+    for (int i = 0; i < 12; ++i)
+        fixture.listener.session->send(text_message(std::string(99, 'x')), {});
+    fixture.reactor.settle();
+    CHECK(fixture.engine.session_count() == 0);
+    CHECK(queued.get() == 0);
 }
 
 TEST_CASE("a client that does not fetch its queue is cut at the limit") {

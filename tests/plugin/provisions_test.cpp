@@ -35,12 +35,37 @@ TEST_CASE("nothing can be provided twice") {
     all.add("a", Module{{{"f", [](const Call&) { return Answer(); }}}, {}});
     CHECK_THROWS_WITH(all.add("a", Module{{}, {{"f", [](Call, Reply) {}}}}),
                       "a second function 'f'");
+    all.add("a", Module{.script = "return 1", .wanted = [](const Call&) { throw 1; }});
+    CHECK_THROWS_WITH(all.add("a", Module{.script = "return 2"}), "a second script");
+    CHECK_THROWS_WITH(all.add("a", Module{.wanted = [](const Call&) {}}),
+                      "a second function 'wanted'");
+    all.modules().find("a")->second.wanted({});  // what it throws is logged
     struct Nobody final : Authenticator {
         void verify(Credentials, std::function<void(Verdict)>) override { throw 1; }
     };
     all.add("a", std::make_shared<Nobody>());
     CHECK_THROWS_WITH(all.add("b", std::make_shared<Nobody>()),
                       "plugin a is the authenticator already");
+}
+
+TEST_CASE("a plugin's figures are named after it, and its exceptions stay with it") {
+    Provisions all;
+    all.add("my-one", [](Metrics& metrics) {
+        metrics.push_back({"my_one_a_total", "A.", MetricKind::counter, {}, {}, {{{}, 3, {}}}});
+        metrics.push_back({"moonwire_a_total", "Not its own.", MetricKind::counter, {}, {}, {}});
+    });
+    all.add("broken", [](Metrics& metrics) {
+        metrics.push_back({"broken_a", "A.", MetricKind::gauge, {}, {}, {}});
+        throw std::runtime_error("no");
+    });
+    all.add("last", [](Metrics& metrics) {
+        metrics.push_back({"last_a", "A.", MetricKind::gauge, {}, {}, {}});
+    });
+    const Metrics metrics = all.metrics();
+    REQUIRE(metrics.size() == 2);
+    CHECK(metrics[0].name == "my_one_a_total");
+    CHECK(metrics[0].samples.front().value == 3);
+    CHECK(metrics[1].name == "last_a");
 }
 
 TEST_CASE("what a plugin throws ends in an answer") {

@@ -4,11 +4,13 @@
 #include <openssl/pem.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 
 #include "plugins/jwt/key_ring.hpp"
+#include "plugins/jwt/signer.hpp"
 #include "plugins/jwt/verifier.hpp"
 
 using namespace moonwire::jwt;
@@ -228,6 +230,54 @@ TEST_CASE("exp, nbf, iss and aud hold, with leeway") {
     CHECK(verdict.expires == 1'700'000'105);
     CHECK(verify_token(sign(secret("secret"), "HS256", R"({"exp":1})"), keys, {}, kNow)
               .verdict.code == "token_expired");
+}
+
+TEST_CASE("a token that is signed here verifies here, and begins and ends when it says") {
+    const std::vector<Key> keys{pem_key("", pem_of("RSA", 2048, nullptr), ""),
+                                secret_key("k1", std::string(64, 's'), "HS384")};
+    const Rules rules{{"us", "them"}, {"app", "web"}};
+    const std::string token = sign_token(R"({"sub":"u1","exp":5,"n":12.5})", 60, keys, rules, kNow);
+    const Verified verified = verify_token(token, keys, rules, kNow);
+    REQUIRE(verified.verdict.accepted);
+    CHECK(verified.verdict.claims_json ==
+          R"({"sub":"u1","n":12.5,"iat":1700000000,"exp":1700000060,"iss":"us","aud":"app"})");
+    CHECK(fate(token, keys, rules, kNow + 60) == "the token has expired");
+    CHECK(fate(token, {secret_key("k1", std::string(64, 't'), "HS384")}) == kForged);
+    // Its own issuer and audience stay.
+    const std::string own = sign_token(R"({"iss":"them","aud":["x"]})", 0.5, keys, rules, kNow);
+    CHECK(verify_token(own, keys, {}, kNow).verdict.claims_json ==
+          R"({"iss":"them","aud":["x"],"iat":1700000000,"exp":1700000001})");
+    CHECK(fate(sign_token("{}", 60, keys, {}, kNow), keys) == "accepted");
+}
+
+TEST_CASE("what can't be signed says why") {
+    const std::vector<Key> keys{secret_key("", "secret", "")};
+    const auto refused = [&](const std::string& claims, double seconds,
+                             const std::vector<Key>& with) -> std::string {
+        try {
+            return sign_token(claims, seconds, with, {}, kNow);
+        } catch (const SignError& error) {
+            return error.code + ": " + error.what();
+        }
+    };
+    for (const double seconds : {0.0, -1.0, 1e12, std::nan("")})
+        CHECK(refused("{}", seconds, keys) ==
+              "invalid: seconds must be a number above 0, and at most ten years");
+    for (const char* claims : {"[]", "7", "", "{"})
+        CHECK(refused(claims, 60, keys).starts_with("invalid: claims must be a table"));
+    CHECK(refused("{\"a\":\"" + std::string(17'000, 'x') + "\"}", 60, keys) ==
+          "invalid: the claims make a token of more than 16 KB");
+    const std::string no_key = "unavailable: no key here signs tokens: that takes a secret";
+    CHECK(refused("{}", 60, {}) == no_key);
+    CHECK(refused("{}", 60, {pem_key("", pem_of("EC", 0, "P-256"), "")}) == no_key);
+}
+
+TEST_CASE("a made-up key is another each time") {
+    const Key one = made_up_key(), other = made_up_key();
+    CHECK(one.algorithm == "HS256");
+    const std::string token = sign_token("{}", 60, {one}, {}, kNow);
+    CHECK(fate(token, {one}) == "accepted");
+    CHECK(fate(token, {other}) == kForged);
 }
 
 TEST_CASE("keys come in PEM, as JWK sets, or are secrets; a wrong one says what is wrong") {

@@ -22,7 +22,7 @@ end)
     CHECK(
         test.ask(client, R"(["names"])") ==
         R"(["_G _VERSION after ask assert bit bytes cron env error every fail gather getmetatable http ipairs )"
-        R"(is_bytes iso_time json log math namespace namespace_of next noack now null on_request on_suspicious os pairs )"
+        R"(is_bytes iso_time json log math metrics namespace namespace_of next noack now null on_request on_suspicious os pairs )"
         R"(pcall rawequal rawget require route select setmetatable setting sleep spawn string table tonumber )"
         R"(tostring type unpack uuid xpcall","clock date time","debug error info warn",)"
         R"("byte char find format gmatch gsub len lower match rep reverse sub upper",)"

@@ -119,6 +119,110 @@ TEST_CASE("what is wrong with a module is an error at load, with file and line")
     }
 }
 
+namespace {
+
+/// Two apps beside a folder of modules that they share.
+struct SharingTest : ScriptTest {
+    SharingTest() {
+        options.apps = {app("one", folder), app("two", second)};
+        for (App& each : options.apps) each.shared = shared.path();
+        shared.write("v.lua", "return { v = (...) == 'shared.v' }");
+        shared.write("lib/deep.lua", "return require('shared.v').v and 2");
+        folder.write("main.lua", handler("/one", "shared.v"));
+        second.write("main.lua", handler("/two", "shared.v"));
+    }
+    static std::string handler(const std::string& nsp, const std::string& module) {
+        return "local m = require '" + module + "' namespace('" + nsp +
+               "'):on('e', function() return m end)";
+    }
+    std::string answer(const std::string& nsp) { return ask(join(nsp), R"(["e"])", nsp); }
+
+    ScriptFolder second, shared;
+};
+
+}  // namespace
+
+TEST_CASE("modules in the shared folder are there for every app, by their names below it") {
+    SharingTest test;
+    test.second.write("main.lua", test.handler("/two", "shared.lib.deep"));
+    test.load();
+    CHECK(test.answer("/one") == R"([{"v":true}])");
+    CHECK(test.answer("/two") == "[2]");
+}
+
+TEST_CASE("a shared module's change reloads exactly the namespaces that required it") {
+    SharingTest test;
+    test.second.write("main.lua", "namespace('/two'):on('e', function() return 2 end)");
+    test.load();
+    test.shared.write("v.lua", "return 7");
+    CHECK(test.reload().empty());
+    CHECK(test.answer("/one") == "[7]");
+    for (const ScriptStats& each : test.host->stats())
+        CHECK(each.generation == (each.name == "/one" ? 2 : 1));
+    test.shared.write("v.lua", "return nil + 1");
+    CHECK(test.reload().front().starts_with("shared/v.lua:1: attempt to perform arithmetic"));
+    CHECK(test.answer("/one") == "[7]");
+}
+
+TEST_CASE("an app's own folder of that name wins over the shared one, as a whole") {
+    SharingTest test;
+    test.folder.write("shared/v.lua", "return 'own'");
+    test.load();
+    CHECK(test.answer("/one") == R"(["own"])");
+    CHECK(test.answer("/two") == R"([{"v":true}])");
+    test.folder.write("main.lua", test.handler("/one", "shared.lib.deep"));
+    CHECK(test.reload().front().find("module 'shared.lib.deep' not found") != std::string::npos);
+}
+
+TEST_CASE("what is no module in the shared folder is left out, once and with its line") {
+    SharingTest test;
+    ScriptFolder outside;
+    outside.write("secret.lua", "return 1");
+    test.shared.write("main.lua", "\nnamespace '/three'");
+    test.shared.write("v_test.lua", "error('a test')");
+    test.shared.write("public/p.lua", "error('public')");
+    std::filesystem::create_symlink(outside.path() / "secret.lua", test.shared.path() / "out.lua");
+    test.folder.write("main.lua", R"(
+namespace("/one"):on("e", function(socket, name) return (pcall(require, name)) end)
+)");
+    CHECK(test.load_errors() ==
+          Lines{"shared/main.lua:2: apps share modules only, which call no namespace"});
+    const auto client = test.join("/one");
+    for (const char* name : {"shared.main", "shared.v_test", "shared.public.p", "shared.out",
+                             "shared", "v", "shared..v", "two.main", "main"}) {
+        CAPTURE(name);
+        CHECK(test.ask(client, std::string(R"(["e",")") + name + "\"]", "/one") == "[false]");
+    }
+    CHECK(test.ask(client, R"(["e","shared.v"])", "/one") == "[true]");
+}
+
+TEST_CASE("a shared folder that is not there is none") {
+    SharingTest test;
+    for (App& each : test.options.apps) each.shared = test.shared.path() / "nowhere";
+    test.folder.write("main.lua", "namespace '/one'");
+    const Lines errors = test.load_errors();
+    REQUIRE(errors.size() == 1);
+    CHECK(errors[0].find("two/main.lua:1: module 'shared.v' not found") == 0);
+}
+
+TEST_CASE("demo.lua in an app's folder is loaded only if its demo is on") {
+    ScriptTest test;
+    test.folder.write("demo.lua", "local ns = namespace '/t' ns:on('d', function() return 'd' end)");
+    test.folder.write("lib/demo.lua", "return 1");
+    const std::string main =
+        "local ns = namespace '/t' require 'lib.demo' ns:on('e', function() return 'e' end)";
+    test.load(main);
+    CHECK(test.ask(test.join(), R"(["e"])") == R"(["e"])");
+    CHECK(test.ask(test.join(), R"(["d"])").empty());
+
+    ScriptTest shown;
+    shown.options.apps.front().demo = true;
+    shown.folder.write("demo.lua", "local ns = namespace '/t' ns:on('d', function() return 'd' end)");
+    shown.folder.write("lib/demo.lua", "return 1");
+    shown.load(main);
+    CHECK(shown.ask(shown.join(), R"(["d"])") == R"(["d"])");
+}
+
 TEST_CASE("a file that says its namespace wrongly is an error with its line") {
     const std::pair<const char*, const char*> cases[] = {
         {"\nnamespace(name)", "app/main.lua:2: namespace takes a literal string"},

@@ -182,6 +182,30 @@ TEST_CASE("modules that nothing requires are told of, unless what is required ca
     CHECK(test.check("namespace '/t' require('lib.' .. 'used')") == Lines{});
 }
 
+TEST_CASE("modules that apps share are looked at once, whoever requires them") {
+    CheckTest test;
+    ScriptFolder second, shared;
+    test.options.apps.push_back(test.app("two", second));
+    for (App& each : test.options.apps) each.shared = shared.path();
+    shared.write("good.lua", "return require 'shared.unused'");
+    shared.write("unused.lua", "return {}");
+    shared.write("slip.lua", "return { now = nwo() }");
+    shared.write("broken.lua", "return =");
+    test.folder.write("main.lua", "namespace '/one' require 'shared.good' require 'shared.goood'");
+    second.write("main.lua", "namespace '/two' require 'shared.good'");
+    CHECK(test.check() ==
+          Lines{"app/main.lua:1:40: module 'shared.goood' not found: app 'app' has no such file "
+                "without a namespace (nor is it built in); did you mean 'shared.good'?",
+                "shared/broken.lua:1:8: unexpected symbol near '='",
+                "shared/slip.lua:1:16: unknown global 'nwo'; did you mean 'now'?"});
+}
+
+TEST_CASE("a demo is looked at, though it is off") {
+    CheckTest test;
+    test.folder.write("demo.lua", "local ns = namespace '/t'\nns:om('d', function() end)");
+    CHECK(test.problem("").starts_with("app/demo.lua:2:4: "));
+}
+
 TEST_CASE("an app that serves nothing is told of") {
     CheckTest test;
     test.folder.write("lib.lua", "return 1");

@@ -267,6 +267,20 @@ TEST_CASE("a transaction within another is undone alone") {
     CHECK(test.run() == "[1,null,1]");
 }
 
+TEST_CASE("a transaction right after another is one of its own, wherever they run") {
+    StoreTest test;
+    test.body(R"(
+  local function add() store:set("n", (store:get("n") or 0) + 1) end
+  gather(function() store:transaction(add) store:transaction(add) end)
+  local kept = store:get("n")
+  gather(function()
+    pcall(store.transaction, store, function() add() store:get("x") error("no") end)
+    store:transaction(add)
+  end)
+  return kept, store:get("n"))");
+    CHECK(test.run() == "[2,3]");
+}
+
 TEST_CASE("what fails in a transaction leaves the rest of it alone; a commit that fails is told") {
     StoreTest test;
     test.options.store.queue_items = 1;

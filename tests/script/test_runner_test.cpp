@@ -214,6 +214,24 @@ TEST_CASE("clients connect, call, are told, and leave") {
     app.all_pass(8);
 }
 
+TEST_CASE("a client that is put out as soon as it is in has what it was told") {
+    TestApp app(R"lua(
+local ns = namespace "/t"
+ns:on_connect(function(socket)
+  socket:emit("error", { message = "who are you?" })
+  socket:disconnect()
+end)
+)lua",
+                R"lua(
+it("tells", function()
+  local a = connect("/t")
+  expect(a.connected).to_equal(false)
+  expect(a:received("error")).to_equal { { message = "who are you?" } }
+end)
+)lua");
+    app.all_pass(1);
+}
+
 TEST_CASE("each test has a fresh world, and the time that it says") {
     TestApp app(kShop, R"lua(
         for i = 1, 2 do
@@ -540,6 +558,47 @@ TEST_CASE("what is used wrongly says so") {
     CHECK(app.failed_with("clock", "2026-03-01T08:00:00Z"));
 }
 
+TEST_CASE("a test that calls namespace is no test but a namespace that the tests have") {
+    TestApp app(kShop, R"lua(
+        it("is there", function() expect(connect("/only"):call("e")).to_equal(7) end)
+    )lua");
+    app.folder.write("only_test.lua", "namespace('/only'):on('e', function() return 7 end)");
+    app.all_pass(1);
+}
+
+TEST_CASE("the tests in the folder of shared modules use them by the names that apps do") {
+    TestApp app;
+    App& shared = app.options.host.apps.front();
+    shared.name = "shared";
+    shared.shared = shared.folder;
+    app.folder.write("v.lua", "return 7");
+    app.folder.write("help_test.lua", "return 1");
+    app.folder.write("app_test.lua", "local v = require 'shared.v' "
+                                     "namespace('/t'):on('e', function() return v end)");
+    app.folder.write("v_test.lua", R"lua(
+        local v = require "shared.v"
+        it("is the module", function() expect(v).to_equal(7) end)
+        it("is the handlers', too", function() expect(connect("/t"):call("e")).to_equal(7) end)
+        it("has one name", function() expect(function() require "v" end).to_error("not found") end)
+        it("shares", function() expect(require "help_test").to_equal(1) end)
+    )lua");
+    app.all_pass(4);
+}
+
+TEST_CASE("demo() loads the app's demo.lua, for that test") {
+    TestApp app(kShop, R"lua(
+        it("is off", function() expect(connect("/demo")).to_be_nil() end)
+        it("is on", function() demo() expect(connect("/demo"):call("e")).to_equal(1) end)
+        it("is off again", function() expect(connect("/demo")).to_be_nil() end)
+        it("comes late", function() advance(1) expect(demo).to_error("must come before") end)
+    )lua");
+    app.folder.write("demo.lua", "namespace('/demo'):on('e', function() return 1 end)");
+    app.all_pass(4);
+    TestApp without(kShop, R"lua(it("has none", function() demo() end))lua");
+    without.run();
+    CHECK(without.failed_with("has none", "the app has no demo.lua"));
+}
+
 TEST_CASE("a world that never comes to rest ends with the test's time") {
     TestApp app(R"lua(
         local ns = namespace "/t"
@@ -568,6 +627,32 @@ TEST_CASE("JUnit's XML has every test, and is well formed whatever they say") {
     CHECK(has(R"(<failure message="first">first&#10;second &lt;?&gt;</failure>)"));
     CHECK(has("<skipped/>"));
     CHECK(has(R"(<error message="app/c_test.lua:7">app/c_test.lua:7: broken</error>)"));
+}
+
+TEST_CASE("a test reads what the scripts count") {
+    TestApp app(R"lua(
+local ns = namespace "/shop"
+local sold = metrics.counter("sold_total", "Sold.", { "item", "paid" })
+local took = metrics.histogram("took_seconds", "Took.")
+ns:on("buy", function(socket, item) sold:inc({ item = item, paid = true }) took:observe(0.5) end)
+)lua",
+                R"lua(
+it("counts", function()
+  local a = connect("/shop")
+  expect(metric("sold_total")).to_be_nil()
+  a:call("buy", "cup") a:call("buy", "cup") a:call("buy", "plate")
+  expect(metric("sold_total", { item = "cup" })).to_equal(2)
+  expect(metric("sold_total", { item = "cup", paid = "true", namespace = "/shop" })).to_equal(2)
+  expect(metric("sold_total")).to_equal(3)
+  expect(metric("sold_total", { item = "moon" })).to_be_nil()
+  local count, sum = metric("took_seconds")
+  expect(count).to_equal(3)
+  expect(sum).to_equal(1.5)
+  expect(function() metric("nothing") end).to_error("no script has a metric 'nothing'")
+end)
+it("begins anew", function() expect(metric("sold_total")).to_be_nil() end)
+)lua");
+    app.all_pass(2);
 }
 
 }  // namespace

@@ -54,6 +54,33 @@ TEST_CASE("a family makes members on demand, apart from each other, and forgets 
     CHECK(fixture.server.find("/tenant/other/x"));
 }
 
+TEST_CASE("a family's figures are those of its members, of those that are gone, too") {
+    Fixture fixture;
+    REQUIRE(fixture.server.add("/tenant/:name", fixture.reactor, fixture.make_handler()));
+    const auto figures = [&] {
+        for (const NamespaceFigures& each : fixture.server.figures())
+            if (each.name == "/tenant/:name") return each;
+        return NamespaceFigures();
+    };
+    CHECK(figures().members == 0);
+    const auto one = fixture.join("/tenant/one");
+    const auto two = fixture.join("/tenant/two");
+    fixture.nsp("/tenant/one").broadcast({}, {"[\"e\"]"}, {});
+    CHECK(figures().members == 2);
+    CHECK(figures().sockets == 2);
+    CHECK(figures().events_out == 1);
+    one->finish(engineio::CloseReason::transport_close);
+    CHECK_FALSE(fixture.server.find("/tenant/one"));
+    CHECK(figures().members == 1);
+    CHECK(figures().sockets == 1);
+    CHECK(figures().connects == 2);
+    CHECK(figures().disconnects == 1);
+    CHECK(figures().events_out == 1);
+    // One of its name that comes again begins anew.
+    fixture.join("/tenant/one");
+    CHECK(figures().connects == 3);
+}
+
 TEST_CASE("a family's member that refused its only client is forgotten") {
     Fixture fixture;
     const auto handler = fixture.make_handler();

@@ -72,12 +72,14 @@ TEST_CASE("broadcast frames wait for the window and share a write") {
         f.on_reactor([&](WebSocket& socket) {
             socket.send(Frame::text({std::to_string(i)}), Flush::window);
         });
+    CHECK(f.server.total(&TransportStats::queued_bytes) > 50);
     CHECK(f.writes() == before);
     // An answer doesn't wait, and takes along what does.
     f.on_reactor([&](WebSocket& socket) { socket.send(Frame::text({"answer"}), Flush::turn); });
     for (int i = 0; i < 50; ++i) REQUIRE(client->frame().payload == std::to_string(i));
     CHECK(client->frame().payload == "answer");
     CHECK(f.writes() == before + 1);
+    CHECK(f.server.total(&TransportStats::queued_bytes) == 0);
 }
 
 TEST_CASE("a waiting frame leaves by itself when the window ends") {
@@ -145,6 +147,7 @@ TEST_CASE("a slow consumer is cut when its queue passes the limit, after the sen
     CHECK_FALSE(told_within_send);
     CHECK(most_queued > 0);
     CHECK(most_queued <= 1'000'000);
+    CHECK(f.server.total(&TransportStats::queued_bytes) == 0);  // it went with its connection
     CHECK(f.server.total(&TransportStats::slow_consumers) == 1);
     CHECK(f.recorder->closes() == 1);
 }

@@ -26,6 +26,12 @@ public:
     virtual bool emit(Emission emission) = 0;
     /// Calls what a script registered by `ns:on_server(event, fn(…))`. The same.
     virtual bool deliver(std::string nsp, std::string event, Values arguments) = 0;
+    /// Calls what this plugin's Lua (Module::script) in that namespace handles by this name, in a
+    /// coroutine. The reply is called once, on a reactor, which it must not block, with what the
+    /// handler returned (values), its fail() (failure), a bug, which is logged (error), or why
+    /// there is no answer (failure `unavailable`: no such namespace or handler now, or it was
+    /// cancelled). Asks of one thread start in their order. The same threads as above.
+    virtual void ask(std::string nsp, std::string name, Values arguments, Reply reply) = 0;
 
 protected:
     ~Bridge() = default;

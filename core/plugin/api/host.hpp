@@ -8,7 +8,9 @@
 
 #include "authenticator.hpp"
 #include "bridge.hpp"
+#include "client.hpp"
 #include "http.hpp"
+#include "metrics.hpp"
 #include "module.hpp"
 
 namespace moonwire::plugin {
@@ -29,12 +31,18 @@ public:
     virtual void provide(Module module) = 0;
     virtual void provide(HttpRoute route) = 0;
     virtual void provide(std::shared_ptr<Authenticator> authenticator) = 0;
+    virtual void provide(MetricsSource source) = 0;
 
     // From Plugin::start until Plugin::stop returned; any thread.
     /// `done` is called once, on a reactor, which it must not block.
     virtual void request(OutgoingHttp request, std::function<void(HttpAnswer)> done) = 0;
+    /// Becomes a client of a Socket.IO server. Throws std::invalid_argument, with what is wrong.
+    virtual std::shared_ptr<Client> connect(ClientOptions options, ClientListener listener) = 0;
     /// The broker's figures: the JSON of /stats, made anew by each call.
     virtual std::string stats() = 0;
+    /// All figures, made anew by each call: the broker's, the scripts', and what plugins provide.
+    /// Takes some microseconds a series, so rather not on a reactor.
+    virtual Metrics metrics() = 0;
 
 protected:
     ~Host() = default;

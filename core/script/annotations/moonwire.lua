@@ -566,6 +566,72 @@ function spawn(fn) end
 function gather(...) end
 
 --------------------------------------------------------------------------------
+-- Metrics
+
+---A value of each of the metric's labels: texts, numbers or booleans.
+---@alias moonwire.Labels table<string, string|number|boolean>
+
+---Only grows.
+---@class moonwire.Counter
+local counter = {}
+
+---@param labels moonwire.Labels left out where the metric has none
+---@param by? number default 1
+---@overload fun(self: moonwire.Counter, by?: number)
+function counter:inc(labels, by) end
+
+---What something is now.
+---@class moonwire.Gauge
+local gauge = {}
+
+---@param labels moonwire.Labels left out where the metric has none
+---@param to number
+---@overload fun(self: moonwire.Gauge, to: number)
+function gauge:set(labels, to) end
+
+---@param labels moonwire.Labels left out where the metric has none
+---@param by? number default 1
+---@overload fun(self: moonwire.Gauge, by?: number)
+function gauge:inc(labels, by) end
+
+---@param labels moonwire.Labels left out where the metric has none
+---@param by? number default 1
+---@overload fun(self: moonwire.Gauge, by?: number)
+function gauge:dec(labels, by) end
+
+---How often something was how large.
+---@class moonwire.Histogram
+local histogram = {}
+
+---@param labels moonwire.Labels left out where the metric has none
+---@param value number
+---@overload fun(self: moonwire.Histogram, value: number)
+function histogram:observe(labels, value) end
+
+---Figures for a monitoring system; declared while a file loads, kept through reloads.
+---@class moonwire.metrics
+metrics = {}
+
+---@param name string ends in _total
+---@param help string
+---@param labels? string[]
+---@return moonwire.Counter
+function metrics.counter(name, help, labels) end
+
+---@param name string
+---@param help string
+---@param labels? string[]
+---@return moonwire.Gauge
+function metrics.gauge(name, help, labels) end
+
+---@param name string
+---@param help string
+---@param labels? string[]
+---@param buckets? number[] upper bounds that grow; default: seconds from 0.005 to 10
+---@return moonwire.Histogram
+function metrics.histogram(name, help, labels, buckets) end
+
+--------------------------------------------------------------------------------
 -- The outside
 
 ---@class moonwire.Request

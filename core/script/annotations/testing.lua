@@ -130,6 +130,9 @@ function advance(seconds) end
 ---@param at number|string seconds, or "2026-03-01T08:00:00Z"
 function clock(at) end
 
+---Loads the app's demo.lua, too; before its first connect.
+function demo() end
+
 ---Settings for this test; before its first connect.
 ---@param values table<string, moonwire.Value>
 function settings(values) end
@@ -176,3 +179,11 @@ function logs() end
 ---An error that matches is right.
 ---@param pattern string
 function expect_error_log(pattern) end
+
+---What the scripts' series of this metric with these labels come to together: a number, of a
+---histogram its count and sum; nil if there are none.
+---@param name string
+---@param labels? table<string, string>
+---@return number|nil value
+---@return number|nil sum
+function metric(name, labels) end

@@ -22,7 +22,7 @@ namespace {
 struct RunOptions {
     ScriptOptions scripts;
     std::string host, port, threads, watch;
-    bool strict = false;
+    bool strict = false, demo = false;
 
     Overrides overrides() const {
         Overrides overrides;
@@ -30,6 +30,7 @@ struct RunOptions {
         if (!port.empty()) overrides.emplace_back("server.port", port);
         if (!threads.empty()) overrides.emplace_back("server.threads", threads);
         if (!watch.empty()) overrides.emplace_back("scripts.watch", watch);
+        if (demo) overrides.emplace_back("scripts.demo", "true");
         if (strict) overrides.emplace_back("scripts.strict", "true");
         return overrides;
     }
@@ -112,6 +113,7 @@ void add_run_command(CLI::App& cli, int& exit_code) {
     command->add_option("--threads", options->threads, "Reactors; 0: one a core");
     command->add_option("--watch", options->watch, "Whether saving a script reloads it (true)")
         ->type_name("BOOL");
+    command->add_flag("--demo", options->demo, "Load the apps' demo.lua: their pages show something");
     command->add_flag("--strict", options->strict, "Don't start while a script has an error");
     command->callback([options, &exit_code] { exit_code = run(*options); });
 }

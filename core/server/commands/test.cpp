@@ -46,9 +46,10 @@ int test(const TestCommand& command) {
 
     if (auto started = configuration->plugins->start(); !started) return fail(started.error());
     script::TestOptions options;
-    options.host.apps = configuration->apps;
+    options.host.apps = configuration->apps_to_test();
     options.host.limits = settings.script_limits;
     options.host.store = settings.store;
+    options.host.figures = settings.figures;
     options.make_store = [&] { return plugin::make_memory_store(settings.store_file); };
     options.host.limits.check_emits = true;
     for (const auto& [name, own] : settings.namespaces)

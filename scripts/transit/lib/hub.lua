@@ -39,10 +39,18 @@ function hub.open(ns, figures)
   end)
   ns:on_any(function(socket, event, message)
     self:count("received")
-    if self.events[event] then return end
-    self:refuse(socket, event, message, {
-      code = "unknown_event", message = "no event '" .. event .. "' here", field = "type",
-    })
+    if not self.events[event] then self:refuse_unknown(socket, event, message) end
+  end)
+  -- Other namespaces' scripts speak as services do: a message, checked and routed like a client's.
+  -- What comes back is the acknowledgement.
+  local insider = {
+    id = "moonwire", data = {}, emit = function() end, broadcast = function() return ns end,
+  }
+  ns:serve("message", function(message)
+    self:count("received")
+    local take = self.events[message.type]
+    if not take then return self:refuse_unknown(insider, message.type, message) end
+    return take(insider, message)
   end)
   ns:serve("figures", function()
     local counters = self:counters()
@@ -84,12 +92,9 @@ end
 function hub:on(event, data, handler, terms)
   local message_schema, answers = envelope.of(event, data), { PASSED_ON, REFUSED }
   if terms and terms.answer then table.insert(answers, 1, terms.answer) end
-  self.events[event] = true
   -- What comes in is passed on.
   self.ns:emits(event, terms and terms.sends and envelope.of(event, terms.sends) or message_schema)
-  self.ns:on(event, {
-    message_schema, returns = schema.one_of(answers), check = false,  -- but here, in its own words
-  }, function(socket, message)
+  local function take(socket, message)
     local checked, problem = schema.check(message_schema, message)
     if not checked then
       local field = problem.path:gsub("^%$%.?", "")
@@ -104,12 +109,22 @@ function hub:on(event, data, handler, terms)
     local refusal = { code = answer.code, message = answer.message }
     for key, value in pairs(answer.data or {}) do refusal[key] = value end
     return self:refuse(socket, event, checked, refusal)
-  end)
+  end
+  self.events[event] = take
+  self.ns:on(event, {
+    message_schema, returns = schema.one_of(answers), check = false,  -- but here, in its own words
+  }, take)
 end
 
 --- An event that is only passed on.
 function hub:pass(event, data, terms)
   self:on(event, data, function(socket, message) return self:relay(socket, message) end, terms)
+end
+
+function hub:refuse_unknown(socket, event, message)
+  return self:refuse(socket, event, message, {
+    code = "unknown_event", message = "no event '" .. event .. "' here", field = "type",
+  })
 end
 
 --- Tells the sender what was wrong; the result is for the acknowledgement.

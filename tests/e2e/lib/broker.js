@@ -9,6 +9,7 @@ const path = require("node:path");
 const { within, until } = require("./wait");
 
 const ROOT = path.resolve(__dirname, "../../..");
+const APPS = path.join(ROOT, "scripts");
 const BINARY = path.resolve(process.env.MOONWIRE_BINARY || path.join(ROOT, "build/moonwire"));
 const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:/;
 const SANITIZED = Boolean(process.env.MOONWIRE_SANITIZED);
@@ -22,11 +23,12 @@ function environment(extra = {}) {
   return { ...Object.fromEntries(kept), ...extra };
 }
 
-/// A temporary folder with a copy of tests/e2e/scripts/<name>, or with the given {path: text}.
+/// A temporary folder with a copy of tests/e2e/scripts/<name> or of a folder by its path, or with the
+/// given {path: text}.
 function scriptsFolder(scripts) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moonwire-e2e-"));
   if (typeof scripts === "string") {
-    fs.cpSync(path.join(__dirname, "../scripts", scripts), folder, { recursive: true });
+    fs.cpSync(path.resolve(__dirname, "../scripts", scripts), folder, { recursive: true });
   } else {
     for (const [name, text] of Object.entries(scripts)) {
       const file = path.join(folder, name);
@@ -48,9 +50,10 @@ function moonwire(args, { env, input } = {}) {
 
 class Broker {
   /// `settings` are --set pairs; `toml` is added to the folder as moonwire.toml; `before(folder)` may
-  /// add more.
+  /// add more. With `app` only that app of the folder is run; without `scripts` it is one of the
+  /// repository's.
   static async start({
-    scripts = "echo", settings = {}, toml, args = [], env, port = 0, before, binary = BINARY,
+    app = "", scripts = app ? APPS : "echo", settings = {}, toml, args = [], env, port = 0, before, binary = BINARY,
   } = {}) {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
@@ -65,38 +68,54 @@ class Broker {
       "server.host": "127.0.0.1", "server.drain_seconds": 1, "limits.handler_ms": 10000, ...EXTRA, ...settings,
     })
       .flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    broker.child = spawn(
-      binary, ["run", broker.folder, ...(port === null ? [] : ["--port", String(port)]), ...sets, ...args],
+    broker.run = (at) => spawn(
+      binary,
+      ["run", path.join(broker.folder, app), ...(at === null ? [] : ["--port", String(at)]), ...sets, ...args],
       {
         env: environment({ XDG_RUNTIME_DIR: broker.runtime, XDG_STATE_HOME: broker.runtime, ...env }),
         stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder,
       });
-    broker.stdout = "";
-    broker.stderr = "";
-    broker.child.stdout.setEncoding("utf8").on("data", (text) => (broker.stdout += text));
-    broker.child.stderr.setEncoding("utf8").on("data", (text) => (broker.stderr += text));
-    broker.exited = new Promise((resolve) => {
-      broker.child.once("close", (code, signal) => resolve({ code, signal }));
-      broker.child.once("error", (error) => resolve({ code: null, signal: error.message }));
+    process.once("exit", broker.discard);
+    await broker.begin(port);
+    return broker;
+  }
+
+  /// Starts the process and waits until it listens.
+  async begin(port) {
+    this.child = this.run(port);
+    this.stdout = "";
+    this.stderr = "";
+    this.child.stdout.setEncoding("utf8").on("data", (text) => (this.stdout += text));
+    this.child.stderr.setEncoding("utf8").on("data", (text) => (this.stderr += text));
+    this.exited = new Promise((resolve) => {
+      this.child.once("close", (code, signal) => resolve({ code, signal }));
+      this.child.once("error", (error) => resolve({ code: null, signal: error.message }));
     });
     // What a failed test leaves running must not hang its suite, nor outlive it.
-    for (const handle of [broker.child, broker.child.stdout, broker.child.stderr]) handle.unref();
-    process.once("exit", broker.discard);
+    for (const handle of [this.child, this.child.stdout, this.child.stderr]) handle.unref();
     try {
       const line = await Promise.race([
-        broker.listening(/https?:\/\/\S+:(\d+)/),
-        broker.exited.then((end) => {
+        this.listening(/https?:\/\/\S+:(\d+)/),
+        this.exited.then((end) => {
           throw new Error(`broker ended before it listened: ${JSON.stringify(end)}`);
         }),
       ]);
-      broker.url = line[0];
-      broker.port = Number(line[1]);
+      this.url = line[0];
+      this.port = Number(line[1]);
     } catch (error) {
-      broker.discard();
-      error.message += `\n${broker.stderr}`;
+      this.discard();
+      error.message += `\n${this.stderr}`;
       throw error;
     }
-    return broker;
+  }
+
+  /// Ends the process and, once `meanwhile` is done, starts another with the same files on the same
+  /// port.
+  async restart({ signal = "SIGTERM", meanwhile = () => {} } = {}) {
+    this.child.kill(signal);
+    await within(this.exited, `exit after ${signal}; log:\n${this.stderr}`);
+    await meanwhile();
+    await this.begin(this.port);
   }
 
   /// The address it listens on that this pattern describes, as a match.
@@ -157,4 +176,4 @@ class Broker {
   }
 }
 
-module.exports = { Broker, moonwire, scriptsFolder, environment, ROOT, BINARY, SANITIZED, SANITIZER };
+module.exports = { Broker, moonwire, scriptsFolder, environment, ROOT, APPS, BINARY, SANITIZED, SANITIZER };

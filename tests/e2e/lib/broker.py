@@ -12,6 +12,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
+APPS = ROOT / "scripts"
 BINARY = os.environ.get("MOONWIRE_BINARY", str(ROOT / "build/moonwire"))
 DEADLINE = float(os.environ.get("MOONWIRE_TEST_DEADLINE_MS", 20000)) / 1000
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
@@ -28,10 +29,12 @@ def until(probe, what):
 
 
 class Broker:
-    def __init__(self, scripts="echo", port=0, **settings):
+    def __init__(self, scripts=None, app="", port=0, **settings):
+        """Over a copy of tests/e2e/scripts/<scripts>, or of the repository's app of that name."""
         self.folder = tempfile.mkdtemp(prefix="moonwire-e2e-")
-        shutil.copytree(HERE.parent / "scripts" / scripts, self.folder, dirs_exist_ok=True)
-        command = [BINARY, "run", self.folder, "--port", str(port), "--set", "server.host=127.0.0.1",
+        original = APPS if app and not scripts else HERE.parent / "scripts" / (scripts or "echo")
+        shutil.copytree(original, self.folder, dirs_exist_ok=True)
+        command = [BINARY, "run", os.path.join(self.folder, app), "--port", str(port), "--set", "server.host=127.0.0.1",
                    "--set", "server.drain_seconds=1", "--set", "limits.handler_ms=10000"]
         for key, value in settings.items():
             command += ["--set", f"{key.replace('__', '.')}={value}"]

@@ -88,6 +88,21 @@ public:
         module.waiting["stats"] = [this](Call, Reply reply) {
             reply(Answer::values("[" + host_->stats() + "]"));
         };
+        module.waiting["ask"] = [this](Call call, Reply reply) {
+            in_thread([this, call = std::move(call), reply = std::move(reply)] {
+                host_->ask(call.nsp, "asked", call.arguments, reply);
+            });
+        };
+        module.script = R"lua(
+local functions, handle, want = ...
+functions.handle, functions.want = handle, want
+return functions
+)lua";
+        module.wanted = [this](const Call& call) {
+            if (fail_at_ == "wanted") throw std::runtime_error("wanted failed as told");
+            host_->log(LogLevel::info, "wanted",
+                       {{"nsp", call.nsp}, {"wants", call.arguments.json}});
+        };
         host.provide(std::move(module));
 
         host.provide(

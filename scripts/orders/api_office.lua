@@ -1,0 +1,89 @@
+-- /api/v1: drivers, notifications, and what the office looks at.
+local ns = namespace "/events"
+
+local desk = require "lib.desk"
+local drivers = require "lib.drivers"
+local figures = require "lib.figures"
+local forms = require "lib.forms"
+local identity = require "lib.identity"
+local mailbox = require "lib.mailbox"
+local option = require "shared.option"
+local paging = require "shared.paging"
+local schema = require "schema"
+
+local TEMPLATES = option.of("notifications.templates", schema.map(schema.string()), {})
+
+--- The driver that a path names: oneself, or whoever if one is an admin.
+local function driver_of(request)
+  local user = identity.require(request, "driver")
+  local id = identity.id(request.params.id)
+  if not id then fail("not_found", "there is no such driver") end
+  if user.userType == "driver" and user.id ~= id then fail("forbidden", "not you") end
+  return id, user
+end
+
+route("POST", "/api/v1/drivers/:id/location", { auth = true, schema = forms.POSITION },
+      function(request)
+  local id = driver_of(request)
+  return 200, desk.locate(ns, id, forms.place(request.json))
+end)
+
+route("GET", "/api/v1/drivers/:id", { auth = true }, function(request)
+  local id = driver_of(request)
+  local driver = drivers.find(ns, id)
+  driver.online = drivers.is_here(ns, id)
+  return 200, driver
+end)
+
+route("PATCH", "/api/v1/drivers/:id", { auth = true, schema = forms.DRIVER }, function(request)
+  local id, user = driver_of(request)
+  if request.json.rating and user.userType ~= "admin" then
+    fail("forbidden", "rating: others rate drivers")
+  end
+  return 200, drivers.describe(ns, id, request.json)
+end)
+
+--- {name} in a template is a parameter's value.
+local function message_of(asked)
+  if not asked.template then
+    return asked.message or fail("invalid", "message is required", { path = "$.message" })
+  end
+  local template = TEMPLATES[asked.template]
+  if not template then
+    fail("invalid", "template: there is none named " .. asked.template, { path = "$.template" })
+  end
+  return (template:gsub("{([%w_]+)}", function(name)
+    local value = (asked.params or {})[name]
+    if value == nil then
+      fail("invalid", "params." .. name .. " is required by the template",
+           { path = "$.params." .. name })
+    end
+    return tostring(value)
+  end))
+end
+
+--- 202: it waits until the user has acknowledged it.
+route("POST", "/api/v1/notifications", { auth = true, schema = forms.NOTIFICATION },
+      function(request)
+  identity.require(request, "admin")
+  local asked = request.json
+  local party = asked.userType .. ":" .. identity.id(asked.userId)
+  local id = desk.notify(ns, party, {
+    title = asked.title, message = message_of(asked), type = asked.type, data = asked.data,
+  })
+  return 202, { id = id, online = ns:to(party):count() > 0, waiting = mailbox.count(ns, party) }
+end)
+
+route("GET", "/api/v1/stats", { auth = true }, function(request)
+  identity.require(request, "admin")
+  return 200, figures.report(ns)
+end)
+
+route("GET", "/api/v1/suspicious", { auth = true }, function(request)
+  identity.require(request, "admin")
+  return 200, paging.stream(ns.store, "suspicious", paging.of(request.query), function(entry)
+    local item = { id = entry.id, time = iso_time(entry.at) }
+    for name, value in pairs(entry.value) do item[name] = value end
+    return item
+  end)
+end)

@@ -1,0 +1,219 @@
+-- What is done with orders, whoever asks, over Socket.IO or HTTP: the record and the letters that
+-- tell of it are written in one transaction, then everybody concerned hears.
+local drivers = require "lib.drivers"
+local identity = require "lib.identity"
+local mailbox = require "lib.mailbox"
+local orders = require "lib.orders"
+local option = require "shared.option"
+
+local desk = {}
+
+local SEARCHED = 1000  -- orders that are looked through for a driver
+local ACTIVE_ORDERS = option.count("orders.active_limit", 100)
+
+local function with_order(ns, id, fn)
+  local result
+  local _, why = ns:lock("order:" .. id, function() result = fn() end)
+  if result == nil then fail("busy", why) end
+  return result
+end
+
+local function status_letters(order, previous)
+  local data = {
+    orderId = order.id, orderNumber = order.orderNumber, status = order.status,
+    previousStatus = previous, timestamp = order.updatedAt,
+  }
+  local parties, letters = orders.parties(order), {}
+  for _, kind in ipairs { "customer", "merchant", "driver" } do
+    if parties[kind] then
+      letters[#letters + 1] = { to = parties[kind], event = "order:statusChanged", data = data }
+    end
+  end
+  return letters, data
+end
+
+--- Tells those in the order's room that are no party: the parties have their letters.
+local function tell_room(ns, order, event, data)
+  local parties, except = orders.parties(order), {}
+  for _, party in pairs(parties) do except[#except + 1] = party end
+  ns:to("order:" .. order.id):except(except):emit(event, data)
+end
+
+local function offer_of(order, metres)
+  return {
+    orderId = order.id, orderNumber = order.orderNumber, merchantId = order.merchantId,
+    pickup = order.pickup, dropoff = order.dropoff, total = order.total,
+    distanceMetres = metres, timestamp = iso_time(),
+  }
+end
+
+--- Tells drivers nearby of an order that nobody has yet.
+local function offer(ns, order)
+  if not order.pickup then return end
+  local ids, metres = drivers.near(ns, order.pickup)
+  for i, id in ipairs(ids) do
+    ns:to("driver:" .. id):emit("order:available", offer_of(order, metres[i]))
+  end
+end
+
+--- Whose order a new one is: users make only their own.
+local function check_owner(fields, user)
+  for _, kind in ipairs { "customer", "merchant" } do
+    local field = kind .. "Id"
+    fields[field] = identity.id(fields[field])
+    if user.userType == kind then
+      if fields[field] and fields[field] ~= user.id then fail("forbidden", field .. " is not you") end
+      fields[field] = user.id
+    elseif not fields[field] then
+      fail("invalid", field .. " is required", { path = "$." .. field })
+    end
+  end
+end
+
+--- Orders that nobody has yet within the radius of where the driver is, nearest first.
+function desk.available(ns, driver_id)
+  local driver = drivers.find(ns, driver_id)
+  if not driver.position then fail("conflict", "your position is not known yet") end
+  local found = {}
+  for _, order in ipairs(orders.active(ns, "all", SEARCHED)) do
+    local metres = order.pickup and drivers.way(driver.position, order.pickup)
+    if metres and not order.pickupDriverId and metres <= drivers.RADIUS then
+      found[#found + 1] = { order = order, metres = metres }
+    end
+  end
+  table.sort(found, function(a, b) return a.metres < b.metres end)
+  for i, each in ipairs(found) do found[i] = offer_of(each.order, each.metres) end
+  return found
+end
+
+--- A new order; the merchant hears of it, and drivers nearby.
+function desk.create(ns, fields, user)
+  check_owner(fields, user)
+  local customer = "customer:" .. fields.customerId
+  if #orders.active(ns, customer, ACTIVE_ORDERS) >= ACTIVE_ORDERS then
+    fail("busy", "so many orders of one customer are under way already")
+  end
+  fields.id = identity.id(fields.id) or uuid()
+  return with_order(ns, fields.id, function()
+    local letter = { to = "merchant:" .. fields.merchantId, event = "order:created" }
+    local order = mailbox.post(ns, { letter }, function(store)
+      local order = orders.make(store, fields, user)
+      letter.data = orders.view(order)
+      return order
+    end)
+    offer(ns, order)
+    return order
+  end)
+end
+
+function desk.move(ns, id, status, user)
+  return with_order(ns, id, function()
+    local order = orders.require(ns.store, id, user)
+    local previous = orders.move(order, status, user)
+    local letters, data = status_letters(order, previous)
+    mailbox.post(ns, letters, function(store) orders.write(store, order) end)
+    tell_room(ns, order, "order:statusChanged", data)
+    return order
+  end)
+end
+
+--- Gives the order to a driver, or without one to the nearest that is here.
+function desk.assign(ns, id, driver_id, user)
+  return with_order(ns, id, function()
+    local order = orders.find(ns.store, id)
+    if user.userType ~= "driver" and not orders.is_party(order, user) then
+      fail("forbidden", "not your order")
+    end
+    if not driver_id then
+      if not order.pickup then fail("invalid", "driverId is required", { path = "$.driverId" }) end
+      driver_id = drivers.near(ns, order.pickup)[1]
+      if not driver_id then fail("conflict", "no driver is near") end
+    end
+    local before = orders.parties(order).driver
+    local unassigned = before and { id = order.id, number = order.number,
+                                    pickupDriverId = order.pickupDriverId,
+                                    customerId = order.customerId, merchantId = order.merchantId }
+    local previous = orders.assign(order, driver_id, user)
+    local card = drivers.card(drivers.find(ns, driver_id))
+    local letters, data = {}, nil
+    if previous ~= order.status then letters, data = status_letters(order, previous) end
+    local driver = orders.parties(order).driver
+    local view = orders.view(order)
+    view.timestamp = order.updatedAt
+    letters[#letters + 1] = { to = driver, event = "order:assigned", data = view }
+    letters[#letters + 1] = {
+      to = orders.parties(order).customer, event = "driver:assigned",
+      data = { orderId = order.id, orderNumber = order.orderNumber, driver = card,
+               timestamp = order.updatedAt },
+    }
+    if before and before ~= driver then
+      letters[#letters + 1] = { to = before, event = "notification", data = {
+        id = uuid(), type = "order:unassigned", title = "Order " .. order.orderNumber,
+        message = "The order went to another driver", data = { orderId = order.id },
+        timestamp = order.updatedAt,
+      } }
+    end
+    mailbox.post(ns, letters, function(store)
+      if before and before ~= driver then orders.take_from(store, unassigned) end
+      orders.write(store, order)
+    end)
+    if before and before ~= driver then ns:to(before):leave("order:" .. order.id) end
+    if data then tell_room(ns, order, "order:statusChanged", data) end
+    return order
+  end)
+end
+
+--- Takes in where a driver is, and tells those whose orders they have. {accepted, orders}
+function desk.locate(ns, driver_id, place)
+  local taken = drivers.move(ns, driver_id, place)
+  if not taken then return { accepted = false, reason = "too soon and too near", orders = 0 } end
+  local base = {
+    driverId = driver_id, latitude = taken.latitude, longitude = taken.longitude,
+    heading = taken.heading, speed = taken.speed, timestamp = iso_time(),
+  }
+  local function with(more)
+    local data = {}
+    for name, value in pairs(base) do data[name] = value end
+    for name, value in pairs(more) do data[name] = value end
+    return data
+  end
+  local party = "driver:" .. driver_id
+  local ids = json.array {}
+  for _, order in ipairs(orders.active(ns, party)) do
+    ids[#ids + 1] = order.id
+    local target = orders.is_under_way(order) and order.dropoff or order.pickup
+    local more = { orderId = order.id, orderNumber = order.orderNumber }
+    if target then more.distanceMetres, more.etaSeconds = drivers.way(taken, target) end
+    ns:to { "order:" .. order.id, orders.parties(order).customer }:except(party)
+      :emit("driver:locationUpdate", with(more))
+  end
+  ns:to(party):emit("driver:locationUpdate", with { orderIds = ids })
+  return { accepted = true, orders = #ids }
+end
+
+--- What an order's parties may know of its driver: {driver, position, distanceMetres, etaSeconds}.
+function desk.tracking(ns, order)
+  if not order.pickupDriverId then return nil end
+  local driver = drivers.find(ns, order.pickupDriverId)
+  local tracking = { driver = drivers.card(driver) }
+  if driver.position and not orders.has_ended(order) then
+    local target = orders.is_under_way(order) and order.dropoff or order.pickup
+    tracking.position = driver.position
+    if target then
+      tracking.distanceMetres, tracking.etaSeconds = drivers.way(driver.position, target)
+    end
+  end
+  return tracking
+end
+
+--- A notification for a party; it waits for who is away. Its id.
+function desk.notify(ns, party, fields)
+  local data = {
+    id = uuid(), type = fields.type or "general", title = fields.title, message = fields.message,
+    data = fields.data, timestamp = iso_time(),
+  }
+  mailbox.post(ns, { { to = party, event = "notification", data = data } })
+  return data.id
+end
+
+return desk
