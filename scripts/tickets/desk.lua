@@ -35,7 +35,7 @@ route("POST", "/tickets", {
   local user, order = request.user, request.json
   local user_id = order.userId or user and user.sub
   if not user_id then
-    fail("invalid", "userId: is required: whose ticket it is", { path = "$.userId" })
+    fail("invalid", "userId: is required: whose ticket it is", { path = "userId" })
   end
   staff.require_self(user, user_id)
   return 201, office:show(office:take { serviceType = order.serviceType, userId = user_id })
@@ -113,7 +113,7 @@ local function whole(query, name, default, least, most)
   local value = tonumber(query[name] or default)
   if not value or value % 1 ~= 0 or value < least or value > most then
     fail("invalid", string.format("%s: must be a whole number from %d to %d", name, least, most),
-         { path = "$." .. name })
+         { path = name })
   end
   return value
 end

@@ -2,6 +2,7 @@
 -- scripts may ask of this app, by the names that the document gives its controllers.
 local ns = namespace "/tickets"
 
+local schema = require "schema"
 local contract = require "lib.contract"
 local forecast = require "lib.forecast"
 local office = require("lib.office").open(ns)
@@ -10,6 +11,9 @@ local register = require "lib.register"
 local METRICS_SECONDS, DAY_SECONDS = 10, 10
 
 ns:emits("loadBalancingMetrics", contract.metrics)
+ns:emits("systemNotification", schema.named("SystemNotification", schema.object {
+  message = schema.string(),
+}))
 
 every(METRICS_SECONDS, function()
   local dashboard = ns:to("dashboard")

@@ -2,12 +2,12 @@
 local schema = require "schema"
 local option = require "shared.option"
 
-local OFFSET = 3600 * option.of("tickets.utc_offset_hours", schema.number { min = -14, max = 14 }, 0)
+local HOURS = option.of("tickets.utc_offset_hours", schema.number { min = -14, max = 14 }, 0)
 
 local day = {}
 
 --- Today, or the day of a time: "2026-03-01".
-function day.of(time) return os.date("!%Y-%m-%d", math.floor((time or now()) + OFFSET)) end
+function day.of(time) return os.date("!%Y-%m-%d", math.floor((time or now()) + HOURS * 3600)) end
 
 --- The same record if its `day` is today; else a copy with the day's counters at zero.
 function day.begin(record, counters)

@@ -1,5 +1,5 @@
--- What the figures say: how long one will wait, how loaded each counter is, and which service a free
--- counter should take next.
+-- What the figures say: how long one will wait, how loaded each counter is, and which service a
+-- free counter should take next.
 local counters = require "lib.counters"
 local queues = require "lib.queues"
 local services = require "lib.services"
@@ -49,10 +49,10 @@ end
 --- Among how many services it can choose.
 local function choice(counter) return counter.services and #counter.services or math.huge end
 
---- Which waiting ticket each free counter should take, {counter id -> ticket}: one of the service with
---- the most work before it (people times what one takes), of two alike the one whose first waits
---- longest. A service that a counter was sent to counts as one shorter for the next. Counters that
---- serve fewer services choose first, as others can go elsewhere.
+--- Which waiting ticket each free counter should take, {counter id -> ticket}: the first of the
+--- service with the most work before it (people times what one takes), of two alike the one whose
+--- first waits longest. A service that a counter was sent to counts as one shorter for the next.
+--- Counters that serve fewer services choose first, as others can go elsewhere.
 function forecast.advice(ns, records)
   local free, taken, advice = {}, {}, {}
   for _, counter in pairs(records.counters) do

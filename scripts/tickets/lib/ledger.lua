@@ -53,8 +53,8 @@ function ledger:records()
   return self.ns.state.records or self:alone(function(records) return records end)
 end
 
---- Within `alone`: writes all these records, {kind -> {id -> record}}, or none; for `false` there is
---- none any more. Tickets of the list `over` leave for the archive.
+--- Within `alone`: writes all these records, {kind -> {id -> record}}, or none; for `false` there
+--- is none any more. Tickets of the list `over` leave for the archive.
 function ledger:write(changes, over)
   must(self.ns.store:transaction(function(store)
     for kind, records in pairs(changes) do

@@ -7,8 +7,8 @@ local notices = {}
 
 --- Declares the events, for clients' types and for checks.
 function notices.declare(ns)
-  for _, event in ipairs { "ticketCreated", "ticketServing", "ticketCompleted", "ticketCancelled" } do
-    ns:emits(event, contract.ticket)
+  for _, became in ipairs { "Created", "Serving", "Completed", "Cancelled" } do
+    ns:emits("ticket" .. became, contract.ticket)
   end
   ns:emits("queueUpdated", contract.queue)
   ns:emits("counterStatusChange", contract.counter_change)

@@ -1,5 +1,5 @@
--- The work behind the events: tickets are taken, served once and completed, at counters that open and
--- close. Every change is on the disk before anybody hears of it.
+-- The work behind the events: tickets are taken, served once and completed, at counters that open
+-- and close. Every change is on the disk before anybody hears of it.
 local contract = require "lib.contract"
 local counters = require "lib.counters"
 local day = require "lib.day"

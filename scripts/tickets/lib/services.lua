@@ -24,7 +24,7 @@ function services.refuse_unknown(service_type)
   if known and not known[service_type] then
     fail("invalid", string.format("serviceType: there is no service '%s' here; there are %s",
                                   service_type, table.concat(LISTED, ", ")),
-         { path = "$.serviceType" })
+         { path = "serviceType" })
   end
 end
 

@@ -7,7 +7,10 @@ local roles = require "shared.roles"
 
 local ROLES = option.of("tickets.staff_roles", schema.array(contract.role, { min = 1 }),
                         { "admin", "manager", "supervisor", "staff" })
-local TOKENS_REQUIRED = option.of("tickets.require_tokens", schema.boolean(), false)
+-- A text when it comes from a variable.
+local FLAG = schema.one_of { schema.boolean(), schema.enum { "true", "false" } }
+local REQUIRED = option.of("tickets.require_tokens", FLAG, false)
+local TOKENS_REQUIRED = REQUIRED == true or REQUIRED == "true"
 
 local staff = {}
 
@@ -35,7 +38,7 @@ end
 --- The role that a token gives a client of the staff.
 function staff.role_of(user)
   for _, role in ipairs(ROLES) do
-    if pcall(roles.require, user, { role }) then return role end
+    if roles.has(user, { role }) then return role end
   end
   return nil
 end
