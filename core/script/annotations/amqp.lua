@@ -93,7 +93,7 @@ function amqp.connect(options) end
 ---@param queue string "": one of its own, which goes with the connection
 ---@param options moonwire.AmqpConsumerOptions
 ---@param fn fun(message: moonwire.AmqpMessage)
----@overload fun(self: moonwire.AmqpConnection, queue: string, fn: fun(message: moonwire.AmqpMessage))
+---@overload fun(self: moonwire.AmqpConnection, queue: string, fn: function)
 function connection:consume(queue, options, fn) end
 
 ---Waits for the server's confirm.
