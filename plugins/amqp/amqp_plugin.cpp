@@ -63,7 +63,7 @@ public:
 private:
     void provide_module() {
         Module module;
-        module.script = std::string(lua_files().front().text);
+        module.script = lua_files().front().text;
         module.immediate["check"] = [](const Call& call) { return check(call); };
         module.immediate["status"] = [this](const Call& call) { return status(call); };
         module.waiting["publish"] = [this](Call call, Reply reply) {

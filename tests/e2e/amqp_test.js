@@ -7,7 +7,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { after, before, beforeEach, describe, it } = require("node:test");
 const { io } = require("socket.io-client");
-const { Broker, moonwire } = require("./lib/broker");
+const { Broker, moonwire, ROOT } = require("./lib/broker");
 const { Authority } = require("./lib/certificates");
 const { RabbitMQ, freePort } = require("./lib/rabbitmq");
 const { until, within } = require("./lib/wait");
@@ -279,6 +279,30 @@ ssl_options.verify = verify_none`,
     await broker.stop();
   });
 
+  it("a server that hangs, or takes no messages, is away, and nobody waits", async (t) => {
+    const broker = await start(t, `mq:consume("hung", {}, keep)`, { toml: "heartbeat_seconds = 2" });
+    await broker.consumes();
+    rabbit.child.kill("SIGSTOP");
+    const away = broker.ask("publish", "", "hung", { n: 1 });
+    try {
+      await broker.reaches(({ state }) => state === "disconnected", "its silence to be noticed");
+      assert.match((await broker.status()).last_error, /heartbeat/i);
+      assert.deepStrictEqual(await broker.ask("echo", 1), [1]);
+    } finally {
+      rabbit.child.kill("SIGCONT");
+    }
+    assert.deepStrictEqual(await away, [true]);
+    await rabbit.control("set_vm_memory_high_watermark", "0");
+    const blocked = broker.ask("publish", "", "hung", { n: 2 });
+    await broker.reaches(({ state }) => state === "blocked", "the alarm");
+    assert.match((await broker.ask("changes"))[0].at(-1).detail, /memory/);
+    assert.deepStrictEqual(await broker.ask("echo", 2), [2]);
+    await rabbit.control("set_vm_memory_high_watermark", "0.6");
+    assert.deepStrictEqual(await blocked, [true]);
+    await broker.reaches(({ state, queued }) => state === "connected" && queued === 0, "its end");
+    await broker.stop();
+  });
+
   it("a killed server's durable queues and retries are there again", async (t) => {
     const broker = await start(t, `
       mq:consume("durable", { retries = 5, retry_delay = 3 }, function(message)
@@ -420,6 +444,27 @@ ${line}\n`);
       fs.writeFileSync(path.join(folder, "main.lua"), 'local ns = namespace "/"\n');
       assert.match(moonwire(["check", folder]).stdout, pattern);
     }
+  });
+
+  it("what the document shows works", async (t) => {
+    const text = fs.readFileSync(path.join(ROOT, "plugins/README.md"), "utf8");
+    const [, example] = /^## amqp$[^]*?^```lua\n([^]*?)^```$/m.exec(text);
+    const broker = await Broker.start({
+      scripts: { "orders.lua": example },
+      toml: `${TOML()}[settings.amqp]\nurl = "${rabbit.url()}"\n`,
+    });
+    t.after(() => broker.discard());
+    await admin.channel.assertExchange("billing", "topic", { durable: true });
+    await admin.channel.assertQueue("completed", { durable: true });
+    await admin.channel.bindQueue("completed", "billing", "order.*");
+    const client = io(`${broker.url}/orders`, { transports: ["websocket"], forceNew: true });
+    t.after(() => client.close());
+    assert.deepStrictEqual(await ask(client, "order:complete", { id: 1 }), [{ success: true }]);
+    assert.deepStrictEqual(JSON.parse((await take("completed")).content), { id: 1 });
+    await until(async () => (await ask(client, "billing:health"))[0].consumers[0].state === "consuming", "a consumer");
+    admin.channel.publish("billing", "invoice.new", Buffer.from('{"orderId":7}'));
+    await until(async () => (await ask(client, "billing:health"))[0].acknowledged === 1, "an invoice");
+    await broker.stop();
   });
 
   it("has no more connections than it may", async (t) => {
