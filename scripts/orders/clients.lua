@@ -109,7 +109,9 @@ ns:on("auth:refresh", { schema.object { token = schema.string { min = 1, max = 1
     figures.refuse(ns, socket, problem)
     fail("unauthorized", problem)
   end
-  if user.exp and not socket:refresh(user.exp) then fail("unauthorized", "the token has expired") end
+  if user.exp and not socket:refresh(user.exp) then
+    fail("unauthorized", "the token has expired")
+  end
   socket.data.user = user
   return { success = true, expiresAt = user.exp and iso_time(user.exp) or null }
 end)
