@@ -41,6 +41,7 @@ end)
 ns:on_disconnect(function(socket)
   local user = socket.data.user
   if not user then return end
+  mailbox.close(socket)
   figures.leave(ns, socket)
   if user.userType == "driver" then drivers.leave(ns, user.id) end
 end)
