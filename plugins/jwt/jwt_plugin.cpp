@@ -1,4 +1,4 @@
-// The plugin "jwt": verifies JSON Web Tokens, for `ns:require_auth` and for scripts, and signs them.
+// The plugin "jwt": verifies JSON Web Tokens, for `ns:require_auth` and for scripts; signs them.
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>

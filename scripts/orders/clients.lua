@@ -41,6 +41,7 @@ end)
 ns:on_disconnect(function(socket)
   local user = socket.data.user
   if not user then return end
+  mailbox.close(socket)
   figures.leave(ns, socket)
   if user.userType == "driver" then drivers.leave(ns, user.id) end
 end)
@@ -109,7 +110,9 @@ ns:on("auth:refresh", { schema.object { token = schema.string { min = 1, max = 1
     figures.refuse(ns, socket, problem)
     fail("unauthorized", problem)
   end
-  if user.exp and not socket:refresh(user.exp) then fail("unauthorized", "the token has expired") end
+  if user.exp and not socket:refresh(user.exp) then
+    fail("unauthorized", "the token has expired")
+  end
   socket.data.user = user
   return { success = true, expiresAt = user.exp and iso_time(user.exp) or null }
 end)

@@ -37,7 +37,8 @@ describe("who connects", function()
   end)
 
   it("is put out without a token, as the document says", function()
-    for _, options in ipairs { {}, { auth = {} }, { auth = { token = "" } }, { auth = { token = 7 } } } do
+    for _, options in ipairs { {}, { auth = {} }, { auth = { token = "" } },
+                               { auth = { token = 7 } } } do
       expect(refused(options)).to_equal { message = "Authentication required" }
     end
   end)
@@ -47,12 +48,14 @@ describe("who connects", function()
     local bad = {
       "nonsense", good:sub(1, -5) .. "AAAA", support.token("order:7"), support.token("drivers:7"),
       jwt.sign({ userType = "driver" }, 60), jwt.sign({ sub = "7" }, 60),
-      jwt.sign({ sub = "7:8", userType = "driver" }, 60), jwt.sign({ sub = "", userType = "driver" }, 60),
+      jwt.sign({ sub = "7:8", userType = "driver" }, 60),
+      jwt.sign({ sub = "", userType = "driver" }, 60),
       jwt.sign({ sub = true, userType = "driver" }, 60),
       jwt.sign({ sub = "7", userType = "order", role = "driver" }, 60),
     }
     for _, token in ipairs(bad) do
-      expect(refused { auth = { token = token } }).to_equal { message = "Invalid authentication token" }
+      expect(refused { auth = { token = token } })
+        .to_equal { message = "Invalid authentication token" }
     end
     expect(support.must("admin:0", "GET", "/stats")).to_match {
       failedAuthentications = #bad, connects = 0,
@@ -60,7 +63,8 @@ describe("who connects", function()
   end)
 
   it("may be a service that has a role, or have a number for an id", function()
-    local client = connect(NSP, { auth = { token = jwt.sign({ sub = 12, roles = { "x", "admin" } }, 60) } })
+    local token = jwt.sign({ sub = 12, roles = { "x", "admin" } }, 60)
+    local client = connect(NSP, { auth = { token = token } })
     expect(client:received("connected")).to_equal { { userId = "12", userType = "admin" } }
   end)
 end)

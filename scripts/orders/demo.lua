@@ -1,5 +1,6 @@
--- A town to look at: drivers take orders through their states, so that public/ shows something at once.
--- Loaded by `moonwire run --demo` only. Whoever opens the page is customer:demo, and driver:demo.
+-- A town to look at: drivers take orders through their states, so that public/ shows something at
+-- once. Loaded by `moonwire run --demo` only. Whoever opens the page is customer:demo, and
+-- driver:demo.
 local ns = namespace "/events"
 
 local desk = require "lib.desk"

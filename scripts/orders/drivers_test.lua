@@ -24,9 +24,12 @@ describe("a driver's place", function()
     for _, order in ipairs { one, two, ended } do support.assign(order) end
     support.assign(others, "4")
     support.move(ended, "CANCELLED")
-    for _, order in ipairs { one, two, ended, others } do admin:call("subscribeToOrder", order.id) end
+    for _, order in ipairs { one, two, ended, others } do
+      admin:call("subscribeToOrder", order.id)
+    end
     driver:call("subscribeToOrder", one.id)
-    expect(report(driver, north(SHOP, 1000), { driverId = "3", orderId = one.id, heading = 90, speed = null }))
+    local more = { driverId = "3", orderId = one.id, heading = 90, speed = null }
+    expect(report(driver, north(SHOP, 1000), more))
       .to_equal { success = true, accepted = true, orders = 2 }
     expect(customers[1]:received("driver:locationUpdate")).to_match { {
       driverId = "3", orderId = one.id, orderNumber = one.orderNumber, heading = 90,
@@ -53,9 +56,10 @@ describe("a driver's place", function()
     advance(5)
     expect(accepted(north(SHOP, 110))).to_equal(true)
     expect(heard(driver)).to_equal(3)
-    expect(support.must("driver:3", "POST", "/drivers/3/location", { lat = SHOP.latitude, lng = 13.405 }))
+    local short = { lat = SHOP.latitude, lng = SHOP.longitude }
+    expect(support.must("driver:3", "POST", "/drivers/3/location", short))
       .to_match { accepted = true }
-    expect(support.must("driver:3", "POST", "/drivers/3/location", { lat = SHOP.latitude, lng = 13.405 }))
+    expect(support.must("driver:3", "POST", "/drivers/3/location", short))
       .to_equal { accepted = false, reason = "too soon and too near", orders = 0 }
   end)
 
@@ -84,8 +88,10 @@ describe("a driver's place", function()
     expect(report(driver, SHOP, { orderId = "none" })).to_match { error = { code = "not_found" } }
     expect(heard(driver)).to_equal(0)
     driver:emit("driverLocationUpdate", { latitude = 1 })
-    expect(driver:received("error")).to_match { { code = "invalid", message = "longitude: is required: a number" } }
-    expect(report(driver, { latitude = 91, longitude = 0 })).to_match { error = { code = "invalid" } }
+    expect(driver:received("error"))
+      .to_match { { code = "invalid", message = "longitude: is required: a number" } }
+    expect(report(driver, { latitude = 91, longitude = 0 }))
+      .to_match { error = { code = "invalid" } }
     local statuses = {}
     for i, party in ipairs { "customer:3", "driver:4", "driver:3", "admin:0" } do
       statuses[i] = support.ask(party, "POST", "/drivers/3/location", { lat = i, lng = i })
@@ -130,7 +136,8 @@ end)
 describe("a new order", function()
   it("is told to the drivers that are near", function()
     local near, far = support.join("driver:5"), support.join("driver:6")
-    local away, busy, unknown = support.join("driver:7"), support.join("driver:8"), support.join("driver:9")
+    local away, busy = support.join("driver:7"), support.join("driver:8")
+    local unknown = support.join("driver:9")
     support.locate("5", north(SHOP, 4900))
     support.locate("6", north(SHOP, 5100))
     support.locate("7", SHOP)

@@ -31,7 +31,9 @@ describe("what is for a user who is away", function()
     local client = support.join("driver:7")
     notify("driver:7", "b")
     local events = {}
-    for i, each in ipairs(client:received()) do events[i] = each[1] .. " " .. (each[2].title or "") end
+    for i, each in ipairs(client:received()) do
+      events[i] = each[1] .. " " .. (each[2].title or "")
+    end
     expect(events).to_equal { "connected ", "notification a", "notification b" }
   end)
 

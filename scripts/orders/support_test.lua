@@ -15,8 +15,8 @@ function support.token(party, seconds, more)
   return jwt.sign(claims, seconds or 3600)
 end
 
---- A client of the party, which acknowledges what asks for it unless `silent`. What it was sent with
---- an acknowledgement is in `letters`, {event, data}, too.
+--- A client of the party, which acknowledges what asks for it unless `silent`. What waited for the
+--- party comes before it can.
 function support.join(party, silent)
   local client = connect(support.NSP, { auth = { token = support.token(party) } })
   if not silent then support.acknowledge(client) end

@@ -34,7 +34,7 @@ MUTATIONS = [
     ("lib/desk.lua", 'if before and before ~= driver then ns:to(before):leave("order:" .. order.id) end', ""),
     ("lib/desk.lua", "if before and before ~= driver then orders.take_from(store, order, before) end", ""),
     ("lib/desk.lua", "table.sort(found, function(a, b) return a.metres < b.metres end)", ""),
-    ("lib/desk.lua", "not order.pickupDriverId and metres <=", "metres <="),
+    ("lib/orders.lua", "if ended or order.pickupDriverId then store:delete(open)", "if ended then store:delete(open)"),
     ("lib/desk.lua", ">= ACTIVE_ORDERS then", "> ACTIVE_ORDERS then"),
     ("lib/tracking.lua", ":except(party)\n", "\n"),
     ("lib/tracking.lua", "orders.is_under_way(order) and order.dropoff or order.pickup", "order.pickup"),

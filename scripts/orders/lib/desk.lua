@@ -9,7 +9,7 @@ local option = require "shared.option"
 
 local desk = {}
 
-local SEARCHED = 1000  -- orders that are looked through for a driver
+local SEARCHED = 500  -- orders that are looked through for a driver
 local ACTIVE_ORDERS = option.count("orders.active_limit", 100)
 
 local function with_order(ns, id, fn)
@@ -60,7 +60,9 @@ local function check_owner(fields, user)
     local field = kind .. "Id"
     fields[field] = identity.id(fields[field])
     if user.userType == kind then
-      if fields[field] and fields[field] ~= user.id then fail("forbidden", field .. " is not you") end
+      if fields[field] and fields[field] ~= user.id then
+        fail("forbidden", field .. " is not you")
+      end
       fields[field] = user.id
     elseif not fields[field] then
       fail("invalid", field .. " is required", { path = field })
@@ -73,9 +75,9 @@ function desk.available(ns, driver_id)
   local driver = drivers.find(ns, driver_id)
   if not driver.position then fail("conflict", "your position is not known yet") end
   local found = {}
-  for _, order in ipairs(orders.active(ns, "all", SEARCHED)) do
+  for _, order in ipairs(orders.open(ns, SEARCHED)) do
     local metres = order.pickup and drivers.way(driver.position, order.pickup)
-    if metres and not order.pickupDriverId and metres <= drivers.RADIUS then
+    if metres and metres <= drivers.RADIUS then
       found[#found + 1] = { order = order, metres = metres }
     end
   end

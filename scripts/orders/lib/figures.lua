@@ -49,7 +49,9 @@ end
 --- Something that looks like mischief of the user.
 function figures.suspect(ns, kind, user, address, detail)
   figures.count(ns, "suspicious")
-  suspicion.note(ns, { kind = kind, user = user and user.party, address = address, detail = detail })
+  suspicion.note(ns, {
+    kind = kind, user = user and user.party, address = address, detail = detail,
+  })
 end
 
 --- A token that was none, or not good.

@@ -22,8 +22,8 @@ function identity.id(value)
   return checked
 end
 
---- The user of a token's claims, or nil if they name none that is known here. `userType` says of what
---- type; a service's token may say `role` or `roles` instead.
+--- The user of a token's claims, or nil if they name none that is known here. `userType` says of
+--- what type; a service's token may say `role` or `roles` instead.
 function identity.of(claims)
   local id = type(claims) == "table" and identity.id(claims.sub)
   if not id then return nil end

@@ -100,7 +100,7 @@ function mailbox.post(ns, letters, write)
     if not result then fail("unavailable", why) end
     for _, letter in ipairs(letters) do
       for _, socket in ipairs(ns:to(letter.to):fetch()) do
-        hand_out(ns, letter.to, socket, letter)
+        if socket.data.open then hand_out(ns, letter.to, socket, letter) end
       end
     end
     return result
@@ -110,7 +110,7 @@ end
 --- Lets a socket into its party's room, and gives it what waits there. `greet()` comes before that.
 function mailbox.open(ns, party, socket, greet)
   with_locks(ns, { party }, function()
-    socket.data.line = (socket.data.line or 0) + 1
+    socket.data.line, socket.data.open = (socket.data.line or 0) + 1, true
     socket.data.silent = ns.store:get("silent:" .. party) or false
     socket:join(party)
     greet()
@@ -120,6 +120,10 @@ function mailbox.open(ns, party, socket, greet)
     end
   end)
 end
+
+--- Its connection has ended. Should it come back it is in the room before it is let in again, which
+--- is when it gets what came meanwhile.
+function mailbox.close(socket) socket.data.open = false end
 
 --- How many events wait for the party.
 function mailbox.count(ns, party) return #waiting(ns.store, party) end

@@ -1,6 +1,6 @@
 -- Orders: their records, how their status may change, and who may change it.
 -- In the store: order:<id>, and who has which: of:PARTY:<number> and, until it has ended,
--- active:PARTY:<number>, each with the order's id.
+-- active:PARTY:<number>; open:<number> while no driver has it; each with the order's id.
 local identity = require "lib.identity"
 local machine = require "shared.machine"
 local option = require "shared.option"
@@ -102,6 +102,8 @@ function orders.write(store, order)
     set(store, "of:" .. shelf .. ":" .. number_of(order), order.id, kept)
     if ended then store:delete(active) else set(store, active, order.id) end
   end
+  local open = "open:" .. number_of(order)
+  if ended or order.pickupDriverId then store:delete(open) else set(store, open, order.id) end
 end
 
 --- In a transaction: the party has it no longer.
@@ -111,15 +113,21 @@ function orders.take_from(store, order, party)
   end
 end
 
---- The orders of the party that have not ended, at most `limit`.
-function orders.active(ns, party, limit)
+local function list_of(ns, prefix, limit)
   local found = {}
-  local list, why = ns.store:scan("active:" .. party .. ":", { limit = limit or 100 })
+  local list, why = ns.store:scan(prefix, { limit = limit })
   if not list then fail("unavailable", why) end
-  -- One may have ended since.
   for _, entry in ipairs(list) do found[#found + 1] = ns.store:get("order:" .. entry.value) end
   return found
 end
+
+--- The orders of the party that have not ended, the oldest first, at most `limit`.
+function orders.active(ns, party, limit)
+  return list_of(ns, "active:" .. party .. ":", limit or 100)
+end
+
+--- The orders that no driver has yet, likewise.
+function orders.open(ns, limit) return list_of(ns, "open:", limit) end
 
 local function note(order, status, user)
   order.status, order.updatedAt = status, iso_time()
@@ -127,7 +135,7 @@ local function note(order, status, user)
   order.history[#order.history + 1] = { status = status, at = order.updatedAt, by = user.party }
 end
 
---- In a transaction: a new order of these fields. Fails with `conflict` if there is one with its id.
+--- In a transaction: a new order of these fields. Fails with `conflict` if its id is taken.
 function orders.make(store, fields, user)
   local number = (store:get("orders:last") or 0) + 1
   set(store, "orders:last", number)
@@ -150,7 +158,8 @@ function orders.move(order, status, user)
     fail("forbidden", string.format("a %s does not set %s", user.userType, status))
   end
   local previous = order.status
-  if status == orders.ASSIGNED and statuses:allows(previous, status) and not order.pickupDriverId then
+  if status == orders.ASSIGNED and statuses:allows(previous, status)
+      and not order.pickupDriverId then
     fail("conflict", "the order has no driver: assign one", { from = previous, to = status })
   end
   statuses:move(previous, status, order.orderNumber)

@@ -1,7 +1,7 @@
--- The order rooms that a user's clients are in: kept for orders that have not ended, so that a client
--- which connects anew, after whatever time, is in them again.
--- In the store: in:PARTY:<order's id>, and for users who are no party to it, and hear of it only thus,
--- watch:<order's id>:PARTY.
+-- The order rooms that a user's clients are in: kept for orders that have not ended, so that a
+-- client which connects anew, after whatever time, is in them again.
+-- In the store: in:PARTY:<order's id>, and for admins, who are no party to it and hear of it only
+-- thus, watch:<order's id>:PARTY.
 local option = require "shared.option"
 local orders = require "lib.orders"
 
@@ -63,7 +63,8 @@ function subscriptions.close(ns, order)
   end
 end
 
---- Puts a new client into its user's rooms, and forgets those that are no longer for them. The orders.
+--- Puts a new client into its user's rooms, and forgets those that are no longer for them. Returns
+--- the orders.
 function subscriptions.restore(ns, socket)
   local user, watched = socket.data.user, {}
   for _, entry in ipairs(kept(ns, user.party)) do

@@ -1,11 +1,12 @@
--- The log of what looks like mischief: tokens that are not good, orders and drivers that are another's,
--- limits that clients run into. In the store: the stream "suspicious".
+-- The log of what looks like mischief: tokens that are not good, orders and drivers that are
+-- another's, limits that clients run into. In the store: the stream "suspicious".
 local option = require "shared.option"
 
 local suspicion = {}
 
 local KEEP = {
-  count = option.count("suspicious.keep", 10000), age = option.amount("suspicious.days", 30) * 86400,
+  count = option.count("suspicious.keep", 10000),
+  age = option.amount("suspicious.days", 30) * 86400,
   durable = false,
 }
 local A_SECOND = option.count("suspicious.a_second", 20)

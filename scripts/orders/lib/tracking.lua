@@ -1,12 +1,12 @@
--- Where drivers are with the orders that they carry, and when they will be there: told as it comes in,
--- and as it was last to who comes later.
+-- Where drivers are with the orders that they carry, and when they will be there: told as it comes
+-- in, and as it was last to who comes later.
 local drivers = require "lib.drivers"
 local orders = require "lib.orders"
 
 local tracking = {}
 
---- Where a driver is with an order: to the shop at first, then to the customer. Without one, the driver
---- alone.
+--- Where a driver is with an order: to the shop at first, then to the customer. Without one, the
+--- driver alone.
 local function location(driver_id, at, order, ids)
   local data = {
     driverId = driver_id, latitude = at.latitude, longitude = at.longitude, heading = at.heading,
