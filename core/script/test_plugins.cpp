@@ -98,13 +98,13 @@ std::shared_ptr<const Extensions> TestPlugins::wrap(
         module.wanted = nullptr;  // nothing outside is reached for
         for (auto& [name, function] : module.waiting)
             function = [inbox = inbox_, function = function, function_name = name,
-                        name = "plugin." + plugin + "." + name](
-                           plugin::Call call, plugin::Reply reply) {
+                        name = "plugin." + plugin + "." + name](plugin::Call call,
+                                                                plugin::Reply reply) {
                 // By hand, too, a script may verify the tests' own tokens.
                 if (function_name == "verify")
                     if (const auto token = test_token_of(call))
-                        return reply(plugin::Answer::values(
-                            "[" + std::string(claims_of(*token)) + "]"));
+                        return reply(
+                            plugin::Answer::values("[" + std::string(claims_of(*token)) + "]"));
                 function(std::move(call), Inbox::receive<plugin::Answer>(
                                               inbox, std::move(reply),
                                               plugin::Answer::error(name + " gave no answer")));

@@ -50,7 +50,9 @@ describe("every path of the document", function()
     expect(admin:received("unit:status:updated")).to_match {
       { unitId = "UNIT-5", status = "enroute", incidentId = "INC-001" },
     }
-    expect(admin:received("incident:status:updated")).to_match { { status = "enroute", userId = "u" } }
+    expect(admin:received("incident:status:updated")).to_match {
+      { status = "enroute", userId = "u" },
+    }
     expect(admin:received("incident:timestamp:updated")).to_match { { field = "enroute_at" } }
     expect(admin:received("transport:completed")).to_match { {
       incidentId = "INC-001", epcrId = "E-1", transportType = "ALS", patientName = "Ann",
@@ -58,7 +60,8 @@ describe("every path of the document", function()
     } }
     expect(admin:received("metrics:updated")).to_match { { metrics = { active = 3 } } }
     expect(admin:received("assignment:updated")[1]).to_match {
-      unitId = "UNIT-5", incident = { type = "Cardiac Arrest", address = "123 Main St", priority = 1 },
+      unitId = "UNIT-5",
+      incident = { type = "Cardiac Arrest", address = "123 Main St", priority = 1 },
     }
   end)
 
@@ -137,15 +140,18 @@ describe("what operators ask", function()
     expect(body.error.code).to_equal("unavailable")
   end)
 
-  it("comes by pages", function()
-    for i = 1, 5 do
-      post("crew", "/units/status", { unit_id = "UNIT-" .. i, status = "available" })
+  it("comes by pages, in order", function()
+    local all, got, after = {}, {}, nil
+    for i = 1, 12 do
+      all[i] = string.format("UNIT-%02d", i)
+      post("crew", "/units/status", { unit_id = all[i], status = "available" })
     end
-    local _, first = get("dispatcher", "/units", { limit = "3" })
-    expect(#first.items).to_equal(3)
-    local _, second = get("dispatcher", "/units", { limit = "3", after = first.next.after })
-    expect(second.items).to_match { { unitId = "UNIT-4" }, { unitId = "UNIT-5" } }
-    expect(second.next).to_be_nil()
+    repeat
+      local _, page = get("dispatcher", "/units", { limit = "2", after = after })
+      for _, unit in ipairs(page.items) do got[#got + 1] = unit.unitId end
+      after = page.next and page.next.after
+    until not after
+    expect(got).to_equal(all)
   end)
 
   it("leaves out closed incidents when asked", function()

@@ -55,7 +55,8 @@ describe("an assignment", function()
     local id = support.assign(dispatcher).assignmentId
     expect(support.crew("UNIT-6"):call("assignment:received", { assignmentId = id }))
       .to_match(support.refusal("forbidden"))
-    expect(dispatcher:call("assignment:received", { assignmentId = id })).to_match { success = true }
+    expect(dispatcher:call("assignment:received", { assignmentId = id }))
+      .to_match { success = true }
   end)
 
   it("is sent again until it is left to the dispatcher", function()

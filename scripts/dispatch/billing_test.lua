@@ -29,7 +29,8 @@ describe("a completed transport", function()
 
   it("is billed, with an id by which a second one is known", function()
     local dispatcher, dashboard = support.join("dispatcher"), support.join("dashboard")
-    expect(complete("E-1", crew)).to_equal { success = true, incidentId = "INC-001", epcrId = "E-1" }
+    expect(complete("E-1", crew))
+      .to_equal { success = true, incidentId = "INC-001", epcrId = "E-1" }
     advance(1)
     expect(#received).to_equal(1)
     expect(received[1].headers).to_match {
@@ -104,7 +105,8 @@ describe("a completed transport", function()
     expect(complete("E-4", crew)).to_match(support.refusal("busy"))
     answer.status = 200
     advance(60)
-    expect(complete("E-4", crew)).to_equal { success = true, incidentId = "INC-001", epcrId = "E-4" }
+    expect(complete("E-4", crew))
+      .to_equal { success = true, incidentId = "INC-001", epcrId = "E-4" }
   end)
 end)
 

@@ -15,7 +15,9 @@ local function a_link()
       self.sent[#self.sent + 1] = { event, data }
       return true
     end,
-    status = function() return { state = "connected", connected = true, dropped = 2, failed = 1 } end,
+    status = function()
+      return { state = "connected", connected = true, dropped = 2, failed = 1 }
+    end,
   }
 end
 

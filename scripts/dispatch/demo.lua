@@ -1,6 +1,6 @@
 -- A town to look at: incidents come, units are sent, confirm, drive, treat and transport, so that
--- public/ shows something at once. Loaded by `moonwire run --demo` only. It does what dispatchers and
--- crews would do, by the same way.
+-- public/ shows something at once. Loaded by `moonwire run --demo` only. It does what dispatchers
+-- and crews would do, by the same way.
 local ns = namespace "/dispatch"
 
 local geo = require "geo"
@@ -16,10 +16,13 @@ local STATIONS = {
 }
 local UNITS = { "MEDIC-1", "MEDIC-2", "MEDIC-3", "MEDIC-4", "MEDIC-5", "RESCUE-1", "RESCUE-2" }
 local KINDS = {
-  { "Cardiac arrest", 1 }, { "Stroke", 1 }, { "Traffic accident", 2 }, { "Difficulty breathing", 2 },
-  { "Fall", 3 }, { "Fracture", 3 }, { "Allergic reaction", 2 }, { "Transfer", 5 }, { "Chest pain", 2 },
+  { "Cardiac arrest", 1 }, { "Stroke", 1 }, { "Traffic accident", 2 },
+  { "Difficulty breathing", 2 }, { "Fall", 3 }, { "Fracture", 3 }, { "Allergic reaction", 2 },
+  { "Transfer", 5 }, { "Chest pain", 2 },
 }
-local STREETS = { "Main St", "Elm St", "Harbour Rd", "Station Rd", "5th Ave", "Mill Ln", "Park Row" }
+local STREETS = {
+  "Main St", "Elm St", "Harbour Rd", "Station Rd", "5th Ave", "Mill Ln", "Park Row",
+}
 local METRES_A_SECOND = 90            -- a time-lapse
 local MOST_OPEN, CHANCE = 6, 0.22     -- incidents at once; that one comes in a second
 

@@ -9,7 +9,9 @@ describe("the demo", function()
     local dispatcher = support.join("dispatcher")
     advance(240)
     local heard = {}
-    for _, event in ipairs(dispatcher:received()) do heard[event[1]] = (heard[event[1]] or 0) + 1 end
+    for _, event in ipairs(dispatcher:received()) do
+      heard[event[1]] = (heard[event[1]] or 0) + 1
+    end
     for _, event in ipairs { "incident:new", "assignment:updated", "unit:location:updated",
                              "unit:status:updated", "incident:status:updated", "metrics:updated",
                              "incident:timestamp:updated", "transport:completed" } do

@@ -1,6 +1,6 @@
 -- /dispatch: units, crews, dispatchers and dashboards, and the bridge to another dispatch system.
--- What is where: lib/events.lua what comes in, lib/operations.lua what it does, lib/board.lua what is
--- known, lib/hub.lua the way of every event.
+-- What is where: lib/events.lua what comes in, lib/operations.lua what it does, lib/board.lua what
+-- is known, lib/hub.lua the way of every event.
 local ns = namespace "/dispatch"
 
 local schema = require "schema"

@@ -48,7 +48,8 @@ describe("every event", function()
   end)
 
   it("with an id is done once", function()
-    local crew, other, dispatcher = join("crew"), join("crew", { sub = "other" }), join("dispatcher")
+    local crew, other = join("crew"), join("crew", { sub = "other" })
+    local dispatcher = join("dispatcher")
     local status = { unitId = "UNIT-5", status = "enroute", id = "m-1" }
     expect(crew:call("unit:status", status).duplicate).to_be_nil()
     expect(crew:call("unit:status", status)).to_equal { success = true, duplicate = true }
@@ -98,7 +99,8 @@ describe("a unit", function()
   it("may have only the statuses that the settings list", function()
     settings { ["board.unit_statuses"] = { "available" } }
     local crew = join("crew")
-    expect(crew:call("unit:status", { unitId = "U", status = "available" })).to_match { success = true }
+    expect(crew:call("unit:status", { unitId = "U", status = "available" }))
+      .to_match { success = true }
     expect(crew:call("unit:status", { unitId = "U", status = "avaliable" }))
       .to_match(refusal("invalid", "status"))
   end)
@@ -159,7 +161,8 @@ describe("an incident", function()
   it("has a status, until it is closed", function()
     local dispatcher, dashboard = join("dispatcher"), join("dashboard")
     dispatcher:call("incident:status", { incidentId = "INC-001", status = "enroute" })
-    dispatcher:call("incident:status", { incidentId = "INC-001", status = "COMPLETED", userId = "u" })
+    dispatcher:call("incident:status",
+                    { incidentId = "INC-001", status = "COMPLETED", userId = "u" })
     expect(dashboard:received("incident:status:updated")).to_match {
       { status = "enroute", userId = "dispatcher-1" },
       { status = "COMPLETED", previousStatus = "enroute", userId = "u" },
@@ -216,7 +219,8 @@ describe("an incident", function()
   it("has at most so many timestamps", function()
     local crew = join("crew")
     local function stamp(i)
-      return crew:call("incident:timestamp", { incidentId = "I", field = "f" .. i, timestamp = TIME })
+      return crew:call("incident:timestamp",
+                       { incidentId = "I", field = "f" .. i, timestamp = TIME })
     end
     for i = 1, 64 do expect(stamp(i)).to_match { success = true } end
     expect(stamp(65)).to_match(refusal("busy"))

@@ -10,14 +10,16 @@ support.HERE = { type = "Point", coordinates = { -74, 40.7 } }
 
 -- A good payload of every event, who may and who may not.
 support.EVENTS = {
-  ["assignment:sent"] = { { unitId = "UNIT-5", incident = support.INCIDENT }, "dispatcher", "crew" },
+  ["assignment:sent"] = { { unitId = "UNIT-5", incident = support.INCIDENT },
+                          "dispatcher", "crew" },
   ["assignment:received"] = { { assignmentId = "A-1" }, "crew", "dashboard" },
   ["unit:location"] = { { unitId = "UNIT-5", location = support.HERE }, "crew", "dispatcher" },
   ["unit:status"] = { { unitId = "UNIT-5", status = "available" }, "crew", "dispatcher" },
   ["incident:created"] = { { incidentId = "INC-002" }, "dispatcher", "crew" },
   ["incident:status"] = { { incidentId = "INC-001", status = "enroute" }, "dispatcher", "crew" },
-  ["incident:timestamp"] = { { incidentId = "INC-001", field = "onscene_at", timestamp = "2026-03-01T08:00:00Z" },
-                             "crew", "dispatcher" },
+  ["incident:timestamp"] = { {
+    incidentId = "INC-001", field = "onscene_at", timestamp = "2026-03-01T08:00:00Z",
+  }, "crew", "dispatcher" },
   ["transport:completed"] = { { incidentId = "INC-001", epcrId = "E-1" }, "crew", "dispatcher" },
   ["metrics:updated"] = { { metrics = { active = 3 } }, "admin", "dispatcher" },
 }

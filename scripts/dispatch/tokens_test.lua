@@ -48,8 +48,10 @@ describe("a token", function()
     clock(TIME)
     settings { ["auth.token"] = "service" }
     local client = join("crew", { exp = now() + 60 })
-    expect(client:call("fastapi:authenticate", { token = "service" })).to_match(refusal("forbidden"))
-    expect(client:call("fastapi:authenticate", { token = "x.y.z" })).to_match(refusal("unauthorized"))
+    expect(client:call("fastapi:authenticate", { token = "service" }))
+      .to_match(refusal("forbidden"))
+    expect(client:call("fastapi:authenticate", { token = "x.y.z" }))
+      .to_match(refusal("unauthorized"))
   end)
 end)
 
@@ -68,7 +70,8 @@ describe("who brings no token", function()
   it("may say it after the connection, as the document's bridge does", function()
     settings { ["auth.token"] = "service" }
     local bridge = connect(support.NSP)
-    expect(bridge:call("fastapi:authenticate", { token = "wrong" })).to_match(refusal("unauthorized"))
+    expect(bridge:call("fastapi:authenticate", { token = "wrong" }))
+      .to_match(refusal("unauthorized"))
     expect(bridge:call("fastapi:authenticate", { token = "service" }))
       .to_equal { success = true, source = "bridge" }
     expect(bridge:received("authenticated")[1]).to_match { success = true, source = "bridge" }

@@ -10,8 +10,8 @@ local DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 -- What an entry is found by.
 local FIELDS = { "who", "what", "source", "subject", "outcome" }
 
---- A log of its own; beyond `limits.count` (100000) entries, or after `limits.days` (90), the oldest
---- go.
+--- A log of its own; beyond `limits.count` (100000) entries, or after `limits.days` (90), the
+--- oldest go.
 function audit.open(ns, name, limits)
   return setmetatable({
     ns = ns, stream = "audit:" .. name,
@@ -52,8 +52,8 @@ local function holds(query, entry, at)
   return not query["until"] or at <= query["until"]
 end
 
---- Entries by a request's query, newest first: {items, next}; `next.before` goes on where this ended,
---- which may be before anything was found. Times compare as the texts that iso_time() makes.
+--- Entries by a request's query, newest first: {items, next}; `next.before` goes on where this
+--- ended, which may be before anything was found. Times compare as the texts that iso_time() makes.
 function audit:query(query)
   local checked, problem = schema.check(audit.QUERY, query)
   if not checked then

@@ -1,4 +1,6 @@
-local function note(who, what) return ask("/shared-audit-test", "note", { who = who, what = what }) end
+local function note(who, what)
+  return ask("/shared-audit-test", "note", { who = who, what = what })
+end
 local function query(by) return ask("/shared-audit-test", "query", by or {}) end
 local function whats(by)
   local list = {}

@@ -1,6 +1,6 @@
--- Messages for another system that go out with what they tell of: written in the same transaction of
--- the store, delivered afterwards, in order and at least once, over restarts. Each has an id, by which
--- the receiver can drop one that comes a second time; an id is taken only once.
+-- Messages for another system that go out with what they tell of: written in the same transaction
+-- of the store, delivered afterwards, in order and at least once, over restarts. Each has an id, by
+-- which the receiver can drop one that comes a second time; an id is taken only once.
 --
 --   local billing = outbox.open(ns, "billing", { deliver = function(record) … end })
 --   ns.store:transaction(function(store) store:set(…)  billing:add(store, id, value) end)
@@ -12,10 +12,10 @@ outbox.__index = outbox
 
 local DAY = 86400
 
---- `deliver(record)` gets {id, value, created_at, attempt}, waits for the receiver and returns true,
---- or nil and why, or nil, why and "refused" when the receiver will never take this one. Options:
---- `first_delay`, `max_delay` seconds between attempts (1, 300; they double), `refusals` (5) after
---- which a refused one is set aside and the others go on, `limit` (100000) that may wait,
+--- `deliver(record)` gets {id, value, created_at, attempt}, waits for the receiver and returns
+--- true, or nil and why, or nil, why and "refused" when the receiver will never take this one.
+--- Options: `first_delay`, `max_delay` seconds between attempts (1, 300; they double), `refusals`
+--- (5) after which a refused one is set aside and the others go on, `limit` (100000) that may wait,
 --- `remember_days` (30) for which the id of a delivered one is known.
 function outbox.open(ns, name, options)
   local self = setmetatable({
@@ -36,8 +36,8 @@ function outbox:counters(store)
   return store:get(self.prefix .. "counters") or { next = 1, waiting = 0, aside = 0 }
 end
 
---- In a transaction: writes the message. False if there was one with this id; fails with `busy` when
---- `limit` wait.
+--- In a transaction: writes the message. False if there was one with this id; fails with `busy`
+--- when `limit` wait.
 function outbox:add(store, id, value)
   if store:get(self.prefix .. "id:" .. id) then return false end
   local counters = self:counters(store)
@@ -60,7 +60,8 @@ function outbox:settle(key, record, aside)
     if aside then
       counters.aside = counters.aside + 1
       store:set(self.prefix .. "aside:" .. record.id,
-                { id = record.id, value = record.value, created_at = record.created_at, why = aside })
+                { id = record.id, value = record.value, created_at = record.created_at,
+                  why = aside })
     else
       store:set(self.prefix .. "id:" .. record.id, 0, { ttl = self.remember })
     end

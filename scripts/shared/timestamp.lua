@@ -1,4 +1,5 @@
--- A time as clients write it: ISO 8601, which lets the zone be left out, as Python's isoformat() does.
+-- A time as clients write it: ISO 8601, which lets the zone be left out, as Python's isoformat()
+-- does.
 local schema = require "schema"
 
 return schema.one_of({

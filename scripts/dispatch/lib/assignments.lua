@@ -1,5 +1,6 @@
 -- Assignments: sent to their unit's room until the unit confirms, by acknowledging or by the event
--- assignment:received; a dispatcher may for it, on the radio. What is not confirmed stays on the board.
+-- assignment:received; a dispatcher may for it, on the radio. What is not confirmed stays on the
+-- board.
 local board = require "lib.board"
 local machine = require "shared.machine"
 local option = require "shared.option"
@@ -140,8 +141,8 @@ local function send_now(id)
   if not ok then error(problem, 0) end
 end
 
---- Makes one and sends it; one that is there already (the same id, or the same unit and incident) is
---- left as it is. Returns it, and whether it was there. `confirmed`: another system says so.
+--- Makes one and sends it; one that is there already (the same id, or the same unit and incident)
+--- is left as it is. Returns it, and whether it was there. `confirmed`: another system says so.
 function assignments.make(wanted, by, confirmed)
   local unit, incident = wanted.unitId, wanted.incident.incidentId
   local assignment, was_there = ns:lock("assign:" .. unit .. ":" .. incident, function()
@@ -149,7 +150,8 @@ function assignments.make(wanted, by, confirmed)
     local found = id and board.find("assignments", id)
     if found then
       if found.unitId == unit and found.incidentId == incident then return found, true end
-      fail("conflict", "assignment " .. id .. " is of another unit or incident", { field = "assignmentId" })
+      fail("conflict", "assignment " .. id .. " is of another unit or incident",
+           { field = "assignmentId" })
     end
     local other = board.assignment_of(unit, incident)
     if other then return board.find("assignments", other), true end

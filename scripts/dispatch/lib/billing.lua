@@ -1,6 +1,6 @@
 -- Where completed transports go: POSTed to a webhook, or published to a RabbitMQ exchange, from the
--- outbox. The message's id is in the Idempotency-Key header (message_id in AMQP) and its body: who sees
--- one a second time drops it.
+-- outbox. The message's id is in the Idempotency-Key header (message_id in AMQP) and its body: who
+-- sees one a second time drops it.
 local schema = require "schema"
 local option = require "shared.option"
 local outbox = require "shared.outbox"

@@ -1,6 +1,6 @@
 -- What is known: units, incidents and assignments. The store has it, and state.board is the same in
--- memory: {units, incidents, assignments} by id, `counts` of them, crews[incident][unit] = assignment,
--- and tasks[unit][incident] = assignment. Records are replaced, never changed in place.
+-- memory: {units, incidents, assignments} by id, `counts` of them, crews[incident][unit] =
+-- assignment, and tasks[unit][incident] = assignment. Records are replaced, never changed in place.
 local schema = require "schema"
 local option = require "shared.option"
 
@@ -80,10 +80,10 @@ function board.find(kind, id) return known()[kind][id] end
 function board.count(kind) return known().counts[kind] end
 
 --- Gives one record its next form: `make(record)` gets a copy, or an empty table, and changes it; a
---- false from it means that nothing is to change. One at a time for each record, and nothing is there
---- before the store has it. `also(store, record)` writes more in the same transaction; `durable =
---- false` waits for less. Returns the record, and what it was before (nil: it is new; false: nothing
---- has changed). Fails with `busy` at a limit, `unavailable` if the store does.
+--- false from it means that nothing is to change. One at a time for each record, and nothing is
+--- there before the store has it. `also(store, record)` writes more in the same transaction;
+--- `durable = false` waits for less. Returns the record, and what it was before (nil: it is new;
+--- false: nothing has changed). Fails with `busy` at a limit, `unavailable` if the store does.
 function board.change(kind, id, make, options)
   options = options or {}
   local all = known()
@@ -110,7 +110,9 @@ function board.change(kind, id, make, options)
     if kind == "assignments" then index_assignment(all, changed, true) end
     return changed, was
   end)
-  if record == nil and before == "busy" then fail("busy", "too many wait for " .. kind .. " " .. id) end
+  if record == nil and before == "busy" then
+    fail("busy", "too many wait for " .. kind .. " " .. id)
+  end
   return record, before
 end
 
@@ -135,13 +137,15 @@ local function forget(kind, id)
   if kind == "assignments" then index_assignment(all, record, false) end
 end
 
---- Forgets incidents that were closed long ago, with their assignments, and units of which nobody has
---- heard for long.
+--- Forgets incidents that were closed long ago, with their assignments, and units of which nobody
+--- has heard for long.
 function board.sweep()
   local all = known()
   local gone, before = {}, iso_time(now() - KEEP_SECONDS)
   for id, incident in pairs(all.incidents) do
-    if incident.closedAt and incident.closedAt < before then gone[#gone + 1] = { "incidents", id } end
+    if incident.closedAt and incident.closedAt < before then
+      gone[#gone + 1] = { "incidents", id }
+    end
   end
   for id, assignment in pairs(all.assignments) do
     local incident = all.incidents[assignment.incidentId]

@@ -1,5 +1,6 @@
--- The bridge to another Socket.IO server: what happens here goes there, what happens there comes here,
--- each once. It can be away as long as it likes: events wait in the connection's queue, in order.
+-- The bridge to another Socket.IO server: what happens here goes there, what happens there comes
+-- here, each once. It can be away as long as it likes: events wait in the connection's queue, in
+-- order.
 local map = require "lib.bridge_map"
 local duplicates = require "lib.duplicates"
 

@@ -1,7 +1,7 @@
--- Those who connect: who they are by their token, which rooms they hear, and that they go when their
--- token ends. Rooms: everyone (with a good token), boards (incidents: dispatchers, dashboards,
--- services), staff (assignments and billing, too: dispatchers, admins, services), unit:<id>,
--- incident:<id> (the crews that are assigned).
+-- Those who connect: who they are by their token, which rooms they hear, and that they go when
+-- their token ends. Rooms: everyone (with a good token), boards (incidents: dispatchers,
+-- dashboards, services), staff (assignments and billing, too: dispatchers, admins, services),
+-- unit:<id>, incident:<id> (the crews that are assigned).
 local assignments = require "lib.assignments"
 local hub = require "lib.hub"
 local identity = require "lib.identity"
@@ -39,8 +39,10 @@ local function let_in(socket)
   if roles.has(actor, { "dispatcher", "admin" }) then socket:join("staff") end
   if roles.has(actor, { "dispatcher", "admin", "dashboard" }) then socket:join("boards") end
   if actor.expires then socket:refresh(actor.expires) end
-  socket:emit("authenticated", { success = true, source = actor.source, roles = json.array(actor.roles),
-                                 unit = actor.unit, userId = actor.id })
+  socket:emit("authenticated", {
+    success = true, source = actor.source, roles = json.array(actor.roles), unit = actor.unit,
+    userId = actor.id,
+  })
   hub.note(actor, "connected", "done", socket.id)
   if ns.state.metrics then socket:emit("metrics:updated", ns.state.metrics) end
   if actor.unit then join_unit(socket, actor.unit) end

@@ -1,6 +1,6 @@
 -- What comes in: the payload of each event over Socket.IO, and its body over HTTP, which names the
--- same things in snake_case. `read(event, form, payload)` makes the one of the other: plain data with
--- the names of the socket's form and without nulls.
+-- same things in snake_case. `read(event, form, payload)` makes the one of the other: plain data
+-- with the names of the socket's form and without nulls.
 local schema = require "schema"
 local time = require "shared.timestamp"
 

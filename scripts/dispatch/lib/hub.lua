@@ -1,5 +1,6 @@
--- The way of every event, whether a client, a request or another system brings it: may they, does it
--- hold, did it come before; then it is done, passed on to the other system and noted in the audit log.
+-- The way of every event, whether a client, a request or another system brings it: may they, does
+-- it hold, did it come before; then it is done, passed on to the other system and noted in the
+-- audit log.
 local audit = require "shared.audit"
 local duplicates = require "lib.duplicates"
 local events = require "lib.events"
@@ -64,7 +65,8 @@ function hub.perform(event, actor, given, form)
   local taken = now() - began
   figures.processed, figures.total = figures.processed + 1, figures.total + taken
   figures.longest = math.max(figures.longest, taken)
-  local subject = ok and operation.subject and (data[operation.subject] or answer[operation.subject])
+  local field = ok and operation.subject
+  local subject = field and (data[field] or answer[field])
   if ok then
     note(operation, actor, event, answer.duplicate and "duplicate" or "done", subject or nil)
     return answer

@@ -1,6 +1,6 @@
--- Who somebody is, by a token: a service (the bridge of another system) by one of two static tokens,
--- a person by a JSON Web Token. An actor is plain data: {id, source, roles, unit, expires}; `unit` is
--- the crew's own, if the token names it.
+-- Who somebody is, by a token: a service (the bridge of another system) by one of two static
+-- tokens, a person by a JSON Web Token. An actor is plain data: {id, source, roles, unit, expires};
+-- `unit` is the crew's own, if the token names it.
 local schema = require "schema"
 local option = require "shared.option"
 local roles = require "shared.roles"

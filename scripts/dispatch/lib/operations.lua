@@ -1,6 +1,6 @@
--- What each event does. An operation has the roles that may, how often it comes (`frequent` ones have
--- an audit log of their own), whom it is about, and `run(actor, data)`: it changes the board, tells
--- those concerned and returns the answer.
+-- What each event does. An operation has the roles that may, how often it comes (`frequent` ones
+-- have an audit log of their own), whom it is about, and `run(actor, data)`: it changes the board,
+-- tells those concerned and returns the answer.
 local assignments = require "lib.assignments"
 local board = require "lib.board"
 local identity = require "lib.identity"
@@ -91,7 +91,8 @@ operations.by_event["incident:created"] = {
   run = function(actor, data)
     local record, is_new = learn(actor, data, data)
     if not is_new and not actor.upstream then
-      fail("conflict", "incident " .. data.incidentId .. " is known already", { field = "incidentId" })
+      fail("conflict", "incident " .. data.incidentId .. " is known already",
+           { field = "incidentId" })
     end
     return { incidentId = record.incidentId, status = record.status }
   end,
@@ -219,8 +220,8 @@ operations.by_event["incident:timestamp"] = {
   end,
 }
 
--- The trigger of billing: with the incident, in one transaction, it goes into the outbox. A patient's
--- record (epcrId) of an incident is billed once.
+-- The trigger of billing: with the incident, in one transaction, it goes into the outbox. A
+-- patient's record (epcrId) of an incident is billed once.
 operations.by_event["transport:completed"] = {
   roles = CREW, subject = "incidentId",
   run = function(actor, data)

@@ -23,7 +23,7 @@ local Assignment = schema.named("Assignment", schema.object {
   incident = schema.named("AssignedIncident", schema.object(Incident)),
   state = schema.enum { "pending", "unconfirmed", "confirmed", "closed" },
   sends = schema.integer { description = "how often it was sent" },
-  reachable = schema.optional(schema.boolean { description = "false: no client of the unit is there" }),
+  reachable = maybe(schema.boolean { description = "false: no client of the unit is there" }),
   sentAt = time, sentBy = text, lastSentAt = maybe(time), confirmedAt = maybe(time),
   confirmedBy = maybe(text), closedAt = maybe(time),
 })
@@ -37,7 +37,7 @@ local EVENTS = {
     roles = schema.array(text), unit = maybe(text), userId = text,
   },
   ["assignment:received"] = {
-    Assignment, returns = schema.optional(schema.any { description = "anything but false confirms" }),
+    Assignment, returns = maybe(schema.any { description = "anything but false confirms" }),
   },
   ["assignment:updated"] = Assignment,
   ["unit:location:updated"] = announcement {
@@ -52,7 +52,8 @@ local EVENTS = {
     incidentId = text, status = text, previousStatus = maybe(text), userId = text,
   },
   ["incident:timestamp:updated"] = announcement {
-    incidentId = text, field = text, timestamp = text, location = maybe(events.Point), source = text,
+    incidentId = text, field = text, timestamp = text, location = maybe(events.Point),
+    source = text,
   },
   ["transport:completed"] = announcement {
     incidentId = text, epcrId = text, transportType = maybe(text), patientName = maybe(text),

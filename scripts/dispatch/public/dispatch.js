@@ -74,8 +74,8 @@ const time = (text) => (text ? new Date(text).toLocaleTimeString() : "");
 
 function assignment_card(assignment) {
   const is_open = assignment.state !== "confirmed";
-  const how = assignment.state === "unconfirmed" ? "no answer" : assignment.reachable === false ? "not reached"
-    : is_open ? `sent ${assignment.sends} ×` : time(assignment.confirmedAt);
+  const how = !is_open ? time(assignment.confirmedAt) : assignment.state === "unconfirmed" ? "no answer"
+    : assignment.reachable === false ? "not reached" : `sent ${assignment.sends} ×`;
   const item = card(is_open ? "waiting" : "available", assignment.unitId, how,
     [assignment.incident?.type, assignment.incident?.address, !is_open && `by ${assignment.confirmedBy}`]);
   item.dataset.assignment = assignment.assignmentId;

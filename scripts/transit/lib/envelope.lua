@@ -1,18 +1,11 @@
 -- The message that everybody here speaks, in and out:
 -- {id, type, timestamp, source, data, target?, correlationId?, metadata?}.
 local schema = require "schema"
+local timestamp = require "shared.timestamp"
 
 local envelope = {}
 
 local SOURCE = "moonwire"
-
--- ISO 8601 lets the zone be left out, and Python's isoformat() does so; RFC 3339 doesn't.
-local timestamp = schema.one_of({
-  schema.string { format = "date-time" },
-  schema.string {
-    max = 40, pattern = "^%d%d%d%d%-[01]%d%-[0-3]%d[T ][0-2]%d:[0-5]%d:[0-6]%d%.?%d*$",
-  },
-}, { description = "ISO 8601" })
 
 local name = schema.string { min = 1, max = 128 }
 
