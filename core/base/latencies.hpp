@@ -16,11 +16,11 @@ class Latencies {
 public:
     /// The buckets' upper bounds; what takes longer has a bucket of its own.
     static constexpr std::array<std::chrono::microseconds, 12> kBounds{
-        std::chrono::microseconds(10),      std::chrono::microseconds(50),
-        std::chrono::microseconds(100),     std::chrono::microseconds(500),
-        std::chrono::microseconds(1'000),   std::chrono::microseconds(5'000),
-        std::chrono::microseconds(10'000),  std::chrono::microseconds(50'000),
-        std::chrono::microseconds(100'000), std::chrono::microseconds(500'000),
+        std::chrono::microseconds(10),        std::chrono::microseconds(50),
+        std::chrono::microseconds(100),       std::chrono::microseconds(500),
+        std::chrono::microseconds(1'000),     std::chrono::microseconds(5'000),
+        std::chrono::microseconds(10'000),    std::chrono::microseconds(50'000),
+        std::chrono::microseconds(100'000),   std::chrono::microseconds(500'000),
         std::chrono::microseconds(1'000'000), std::chrono::microseconds(5'000'000)};
 
     struct Snapshot {

@@ -59,7 +59,6 @@ void Link::connect() {
 void Link::reconnect() {
     if (closing_) return;
     figures_.attempts = 0;
-    ways_tried_ = 0;
     reactor_.cancel(pause_);
     if (session_) {
         again_ = true;
@@ -99,20 +98,20 @@ void Link::call(OutgoingEvent event, Duration timeout, LinkAnswered answered) {
     auto pushed = outbox_.push({std::move(event), call});
     drop(std::move(pushed.dropped));
     // What was popped meanwhile may even be answered: the reactor sorts it out.
-    reactor_.post([self = shared_from_this(), call = std::move(call), timeout,
-                   number = pushed.number] {
-        if (!call->answered) return;
-        if (!number) {
-            ++self->dropped_;
-            return self->finish_call(call, {"queue full", {}});
-        }
-        if (self->state_ == LinkState::closed) return self->finish_call(call, {"closed", {}});
-        call->number = *number;
-        call->timer = self->reactor_.after(timeout, [weak = self->weak_from_this(), call] {
-            if (const auto self = weak.lock()) self->expire(call);
+    reactor_.post(
+        [self = shared_from_this(), call = std::move(call), timeout, number = pushed.number] {
+            if (!call->answered) return;
+            if (!number) {
+                ++self->dropped_;
+                return self->finish_call(call, {"queue full", {}});
+            }
+            if (self->state_ == LinkState::closed) return self->finish_call(call, {"closed", {}});
+            call->number = *number;
+            call->timer = self->reactor_.after(timeout, [weak = self->weak_from_this(), call] {
+                if (const auto self = weak.lock()) self->expire(call);
+            });
+            self->pump();
         });
-        self->pump();
-    });
 }
 
 void Link::wake() {
@@ -172,7 +171,6 @@ void Link::on_connected(std::string_view socket_id) {
     if (!first_connected_) first_connected_ = connected_since_;
     else ++figures_.reconnections;
     figures_.attempts = 0;
-    ways_tried_ = 0;
     enter(LinkState::connected, std::string(socket_id));
     pump();
 }
@@ -224,24 +222,22 @@ void Link::on_end(SessionEnd end) {
     session_ = nullptr;
     if (connected_since_) connected_before_ += reactor_.now() - *connected_since_;
     connected_since_.reset();
-    for (auto& [id, call] : std::exchange(awaiting_, {}))
-        finish_call(call, {"disconnected", {}});
+    for (auto& [id, call] : std::exchange(awaiting_, {})) finish_call(call, {"disconnected", {}});
     if (closing_) return finish();
     if (end.kind != SessionEnd::Kind::left)
         figures_.last_error = end.reason + (end.data.empty() ? "" : " " + end.data);
     if (std::exchange(again_, false)) {
+        way_ = 0;
         enter(LinkState::connecting, "asked to");
         return connect();
     }
+    if (end.kind == SessionEnd::Kind::unreachable && ++way_ < ways_.size()) return connect();
+    way_ = 0;
     switch (end.kind) {
         case SessionEnd::Kind::refused: return enter(LinkState::refused, figures_.last_error);
-        case SessionEnd::Kind::unreachable:
-            way_ = (way_ + 1) % ways_.size();
-            if (++ways_tried_ < ways_.size()) return connect();
-            ways_tried_ = 0;
-            break;
         case SessionEnd::Kind::disconnected:
         case SessionEnd::Kind::left: return enter(LinkState::disconnected, end.reason);
+        case SessionEnd::Kind::unreachable:
         case SessionEnd::Kind::lost: break;
     }
     retry();

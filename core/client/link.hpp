@@ -26,7 +26,7 @@ struct LinkOptions {
 };
 
 enum class LinkState : std::uint8_t {
-    connecting,    // for the first time, or since `reconnect`
+    connecting,  // for the first time, or since `reconnect`
     connected,
     disconnected,  // the connection was lost or not found, or the server put this client out
     refused,       // by the namespace
@@ -71,11 +71,11 @@ public:
 /// lost, and keeps what is to be sent meanwhile. As the official client, it leaves it at that when
 /// the server refuses it or puts it out, until `reconnect`.
 ///
-/// An event that was handed to a connection and lost with it is not sent again: who must know calls.
-/// Several ways to connect are tried in order, beginning with the one that worked last.
+/// An event that was handed to a connection and lost with it is not sent again: who must know
+/// calls. Several ways to connect are tried in order, each time from the first on.
 ///
-/// Lives on its reactor, but for what says otherwise; owned by whoever made it, until on_closed, and
-/// by its session.
+/// Lives on its reactor, but for what says otherwise; owned by whoever made it, until on_closed,
+/// and by its session.
 class Link final : public SessionListener, public std::enable_shared_from_this<Link> {
 public:
     Link(Reactor& reactor, LinkOptions options, std::vector<Connect> ways, LinkListener& listener);
@@ -85,8 +85,8 @@ public:
     void start();
     /// Connects anew, at once, with all attempts left.
     void reconnect();
-    /// Sends what there is to send, for some seconds at most and only if it is connected, leaves and
-    /// ends. What is queued beyond that is lost, and told.
+    /// Sends what there is to send, for some seconds at most and only if it is connected, leaves
+    /// and ends. What is queued beyond that is lost, and told.
     void close();
     LinkStatus status() const;
 
@@ -131,9 +131,9 @@ private:
     std::shared_ptr<Session> session_;  // null between two
     std::shared_ptr<Link> self_;        // while there is a session
     unsigned session_number_ = 0;
-    bool again_ = false;    // connect when this session has ended
+    bool again_ = false;  // connect when this session has ended
     bool closing_ = false;
-    std::size_t way_ = 0, ways_tried_ = 0;
+    std::size_t way_ = 0;
     socketio::AckId next_id_ = 0;
     std::unordered_map<socketio::AckId, std::shared_ptr<LinkCall>> awaiting_;
     TimerId pause_, flush_;

@@ -29,7 +29,7 @@ struct EngineStats {
     Counter polling, websocket;                    // open now, by transport
     Counter packets_in, packets_out;
     Counter polling_queued_bytes;  // wait for a poll now
-    Counter volatile_dropped;  // for their client could not take them at once
+    Counter volatile_dropped;      // for their client could not take them at once
 };
 
 /// Serves `/socket.io/`: checks requests, opens sessions and hands them their requests.

@@ -22,8 +22,8 @@ std::string_view message_of(RequestError error) {
 
 std::string_view to_string(RefusalReason reason) {
     static constexpr std::string_view kNames[] = {
-        "transport",      "session",     "method",  "malformed",    "protocol", "origin", "script",
-        "script_late",    "handshake_rate", "connections", "address", "shutting_down"};
+        "transport", "session",     "method",         "malformed",   "protocol", "origin",
+        "script",    "script_late", "handshake_rate", "connections", "address",  "shutting_down"};
     static_assert(std::size(kNames) == kRefusalReasons);
     return kNames[static_cast<std::size_t>(reason)];
 }

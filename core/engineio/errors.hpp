@@ -24,17 +24,17 @@ std::string_view message_of(RequestError error);
 
 /// What a handshake or request is refused for, as operators see it.
 enum class RefusalReason : std::uint8_t {
-    transport,        // unknown, or switched off
-    session,          // there is none with this id
-    method,           // a handshake that is no GET
+    transport,  // unknown, or switched off
+    session,    // there is none with this id
+    method,     // a handshake that is no GET
     malformed,
-    protocol,         // a version that is not spoken
-    origin,           // the page may not connect
-    script,           // an on_request said no
-    script_late,      // or did not decide in time
-    handshake_rate,   // limits.handshakes_per_second_per_ip
-    connections,      // limits.connections
-    address,          // limits.connections_per_ip
+    protocol,        // a version that is not spoken
+    origin,          // the page may not connect
+    script,          // an on_request said no
+    script_late,     // or did not decide in time
+    handshake_rate,  // limits.handshakes_per_second_per_ip
+    connections,     // limits.connections
+    address,         // limits.connections_per_ip
     shutting_down,
 };
 inline constexpr std::size_t kRefusalReasons =

@@ -8,8 +8,8 @@ namespace moonwire::plugin {
 namespace {
 
 constexpr std::array<std::string_view, 8> kKnown{
-    kStoreBusy,           kStoreListFull,       kStoreDiskFull,         kStoreTooManyKeys,
-    kStoreTooManyStreams, kStoreTooManyQueues,  kStoreTooManySchedules, kStoreClosed};
+    kStoreBusy,           kStoreListFull,      kStoreDiskFull,         kStoreTooManyKeys,
+    kStoreTooManyStreams, kStoreTooManyQueues, kStoreTooManySchedules, kStoreClosed};
 
 constexpr const char* kOther = "other";
 

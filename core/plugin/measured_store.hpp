@@ -13,12 +13,12 @@ namespace moonwire::plugin {
 
 /// What was asked of a store so far.
 struct StoreFigures {
-    std::uint64_t reads = 0, writes = 0;             // requests
-    std::uint64_t waiting = 0;                       // of them, not answered yet
+    std::uint64_t reads = 0, writes = 0;              // requests
+    std::uint64_t waiting = 0;                        // of them, not answered yet
     std::uint64_t bytes_read = 0, bytes_written = 0;  // of values
     /// By why: "busy", "disk full" …; all those that are known are there, the rest is "other".
     std::map<std::string, std::uint64_t> errors;
-    Latencies::Snapshot read_time, write_time;       // until the answer
+    Latencies::Snapshot read_time, write_time;  // until the answer
 };
 
 /// A store that counts what goes in and out of another one. Any thread, as the other.

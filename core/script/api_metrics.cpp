@@ -3,7 +3,6 @@
 
 #include "core/script/api.hpp"
 #include "core/script/metric_registry.hpp"
-#include "core/script/namespace_vm.hpp"
 
 namespace moonwire::script {
 namespace {
@@ -69,7 +68,8 @@ MetricShape read_shape(lua_State* state, MetricKind kind) {
         shape.bounds.push_back(lua_tonumber(state, -1));
         lua_pop(state, 1);
     }
-    if (lua_isnil(state, 4)) shape.bounds.assign(std::begin(kDefaultBounds), std::end(kDefaultBounds));
+    if (lua_isnil(state, 4))
+        shape.bounds.assign(std::begin(kDefaultBounds), std::end(kDefaultBounds));
     return shape;
 }
 
@@ -84,11 +84,10 @@ Result<std::shared_ptr<Metric>> declare(Generation& generation, MetricShape shap
         return metric;
     }
     if (generation.metrics.size() >= kMaxMetrics) return Error{"there are too many metrics"};
-    const NamespaceVm* owner = generation.runtime().owner;
-    MetricRegistry scratch{FigureLimits{}};
-    MetricRegistry& registry = owner ? owner->directory().metrics() : scratch;
+    MetricRegistry alone{FigureLimits{}};
+    MetricRegistry* shared = generation.runtime().metrics;
     const std::string family = shape.family();
-    auto lease = registry.declare(generation.nsp(), std::move(shape));
+    auto lease = (shared ? *shared : alone).declare(generation.nsp(), std::move(shape));
     if (!lease) return lease.error();
     return generation.metrics.emplace(family, *lease).first->second->metric;
 }
@@ -159,7 +158,8 @@ std::string_view check_labels(lua_State* state, const Metric& metric, int& value
         if (lua_type(state, -1) == LUA_TBOOLEAN)
             lua_pushstring(state, lua_toboolean(state, -1) ? "true" : "false");
         if (!lua_isstring(state, -1))
-            luaL_error(state, "metric '%s': label '%s' must be a text, a number or a boolean, got %s",
+            luaL_error(state,
+                       "metric '%s': label '%s' must be a text, a number or a boolean, got %s",
                        metric.shape().name.c_str(), label.c_str(), luaL_typename(state, -1));
         Metric::append_label(key, check_text(state, -1));
         lua_settop(state, 3);
@@ -168,7 +168,8 @@ std::string_view check_labels(lua_State* state, const Metric& metric, int& value
 }
 
 double check_value(lua_State* state, int index, bool optional) {
-    const double value = optional ? luaL_optnumber(state, index, 1) : luaL_checknumber(state, index);
+    const double value =
+        optional ? luaL_optnumber(state, index, 1) : luaL_checknumber(state, index);
     luaL_argcheck(state, !std::isnan(value), index, "a number expected, got NaN");
     return value;
 }

@@ -140,8 +140,8 @@ private:
         for (auto& [relative, file] : *files) {
             const NamespaceLiteral literal = find_namespace(file.source);
             if (literal.name || !literal.error.empty())
-                found_.errors.push_back({file.path, literal.line,
-                                         "apps share modules only, which call no namespace"});
+                found_.errors.push_back(
+                    {file.path, literal.line, "apps share modules only, which call no namespace"});
             else modules.emplace(module_name(kShared / relative), std::move(file));
         }
         return modules;

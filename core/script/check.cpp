@@ -12,6 +12,7 @@
 #include "core/script/contract.hpp"
 #include "core/script/lint.hpp"
 #include "core/script/loader.hpp"
+#include "core/script/metric_registry.hpp"
 #include "core/script/route_table.hpp"
 #include "core/script/watchdog.hpp"
 
@@ -97,6 +98,7 @@ private:
             serves = true;
             for (const ScriptFile& file : nsp.files) read_file(app, file, name);
         }
+        serves |= app.files.empty() && !app.shared.empty();  // the shared folder itself
         if (!serves) add(Problem{sources.app.name, 0, 0, true, "no file here calls namespace"});
         apps_.push_back(std::move(app));
     }
@@ -143,6 +145,7 @@ private:
                       [this](const ScriptFile& file) { return broken_.contains(file.path); });
         if (sources.files.empty()) return;
         Runtime runtime(limits_, nullptr);
+        runtime.metrics = &registry_;
         auto prepared = Vm::protect(runtime.state(), 0, [](lua_State* state) {
             register_api(state);
             return 0;
@@ -165,6 +168,7 @@ private:
             nsp.declarations = names_of(generation.declarations);
             contracts_.push_back(contract_of(generation));
             nsp.globals = read_globals(runtime, generation);
+            metrics_.push_back(std::move(generation.metrics));
             generation.retire();
         }
         nsp.loaded = errors.empty() && sources.files.size() == all;
@@ -179,6 +183,8 @@ private:
     LintNamespaces namespaces_;
     std::vector<NamespaceContract> contracts_;
     RouteTable routes_;
+    MetricRegistry registry_{FigureLimits{}};
+    std::vector<std::map<std::string, std::shared_ptr<MetricLease>>> metrics_;  // of all namespaces
     std::vector<Problem> problems_;
 };
 

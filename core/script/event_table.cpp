@@ -4,8 +4,8 @@ namespace moonwire::script {
 namespace {
 
 EventReport report_of(std::string event, const EventFigures& figures) {
-    return {std::move(event), figures.received.get(), figures.failed.get(),
-            figures.ran.snapshot(), figures.answered.snapshot()};
+    return {std::move(event), figures.received.get(), figures.failed.get(), figures.ran.snapshot(),
+            figures.answered.snapshot()};
 }
 
 }  // namespace

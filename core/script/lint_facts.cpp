@@ -551,10 +551,9 @@ private:
 }  // namespace
 
 bool is_object_type(std::string_view type) {
-    static constexpr std::string_view kTypes[] = {kNamespaceType,   kSocketType, kChainType,
-                                                  kRemoteChainType, kTimerType,  kGeoIndexType,
-                                                  kRawType,         kStoreType,  kCounterType,
-                                                  kGaugeType,       kHistogramType};
+    static constexpr std::string_view kTypes[] = {
+        kNamespaceType, kSocketType, kChainType,   kRemoteChainType, kTimerType,    kGeoIndexType,
+        kRawType,       kStoreType,  kCounterType, kGaugeType,       kHistogramType};
     return is_one_of(type, kTypes);
 }
 

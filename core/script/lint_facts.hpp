@@ -54,9 +54,8 @@ LuaFacts read_facts(std::string_view source);
 inline constexpr std::string_view kNamespaceType = "namespace", kSocketType = "socket",
                                   kChainType = "chain", kRemoteChainType = "remote chain",
                                   kTimerType = "timer", kGeoIndexType = "geo index",
-                                  kRawType = "raw", kStoreType = "store",
-                                  kCounterType = "counter", kGaugeType = "gauge",
-                                  kHistogramType = "histogram";
+                                  kRawType = "raw", kStoreType = "store", kCounterType = "counter",
+                                  kGaugeType = "gauge", kHistogramType = "histogram";
 /// Whether it is one of these.
 bool is_object_type(std::string_view type);
 

@@ -67,7 +67,8 @@ std::optional<std::string> MetricShape::problem() const {
     if (!is_name(name))
         return "'" + name + "' is no metric's name: letters, digits and '_', not a digit first";
     for (const std::string_view each : kReserved)
-        if (name.starts_with(each)) return "names with " + std::string(each) + " are the broker's own";
+        if (name.starts_with(each))
+            return "names with " + std::string(each) + " are the broker's own";
     for (const std::string_view each : kSuffixes)
         if (name.ends_with(each)) return "a name must not end in " + std::string(each);
     if (kind == plugin::MetricKind::counter && !name.ends_with(kTotal))

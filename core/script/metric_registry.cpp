@@ -15,7 +15,8 @@ Result<std::shared_ptr<MetricLease>> MetricRegistry::declare(const std::string& 
         if (!lease) continue;
         const auto conflict = lease->metric->shape().conflict(shape);
         if (conflict && name == nsp)
-            return Error{*conflict + "; a running metric keeps its kind, labels and buckets"};
+            return Error{*conflict +
+                         "; a metric keeps its kind, labels and buckets while the broker runs"};
         if (conflict) return Error{"in namespace " + name + " it " + *conflict};
         if (name == nsp) own = lease;
     }

@@ -218,11 +218,10 @@ bool NamespaceVm::on_event(const socketio::SocketPtr& socket, std::string_view e
             });
         scheduler().run(*task);
     } else if (task) {
-        scheduler().set_done(
-            *task, [this, named,
-                    acknowledgement = std::move(acknowledgement)](Outcome& outcome) mutable {
-                finish_event(outcome, named, acknowledgement);
-            });  // no more than a Function has room for
+        scheduler().set_done(*task, [this, named, acknowledgement = std::move(acknowledgement)](
+                                        Outcome& outcome) mutable {
+            finish_event(outcome, named, acknowledgement);
+        });  // no more than a Function has room for
         scheduler().run(*task);
     } else if (invalid) {
         figures_of(named).failed.add();

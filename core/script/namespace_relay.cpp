@@ -43,7 +43,8 @@ TokenBucket& bucket_of(const socketio::Socket& socket, const Generation& generat
 
 }  // namespace
 
-bool NamespaceVm::run_relay(const NamedHandler& named, const std::shared_ptr<Generation>& generation,
+bool NamespaceVm::run_relay(const NamedHandler& named,
+                            const std::shared_ptr<Generation>& generation,
                             const socketio::SocketPtr& socket, socketio::Payload payload,
                             socketio::Acknowledgement& acknowledgement) {
     const std::string& event = named.first;

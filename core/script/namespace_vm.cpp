@@ -78,6 +78,7 @@ std::optional<LoadError> NamespaceVm::load(const NamespaceSources& sources) {
     runtime_ = std::make_unique<Runtime>(limits_, this);
     runtime_->scheduler = std::make_shared<Scheduler>(*runtime_, home_, limits_.tasks,
                                                       limits_.handler, stats_);
+    runtime_->metrics = &directory_.metrics();
     open_store();
     auto prepared = Vm::protect(runtime_->state(), 0, [&](lua_State* state) {
         register_api(state);

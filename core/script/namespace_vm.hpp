@@ -15,8 +15,8 @@
 #include "core/script/metric_registry.hpp"
 #include "core/script/once.hpp"
 #include "core/script/runtime.hpp"
-#include "core/script/suspicion.hpp"
 #include "core/script/store_options.hpp"
+#include "core/script/suspicion.hpp"
 #include "core/script/vm_limits.hpp"
 #include "core/socketio/server.hpp"
 

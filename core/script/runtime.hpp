@@ -15,6 +15,7 @@
 namespace moonwire::script {
 
 class Deliveries;
+class MetricRegistry;
 class NamespaceStore;
 class NamespaceVm;
 class Schedules;
@@ -43,6 +44,7 @@ public:
 
     const VmLimits limits;
     NamespaceVm* const owner;
+    MetricRegistry* metrics = nullptr;  // null: a candidate that is tried has its own to itself
     Locks locks;  // outlives the tasks of the scheduler
     std::shared_ptr<Scheduler> scheduler;
     // `ns.store` and what works on it; null where there is no store.

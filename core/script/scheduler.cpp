@@ -108,8 +108,8 @@ void Scheduler::resume(Task& task, int arguments) {
 
 void Scheduler::finish(Task& task, TimePoint now, bool ok, int results, bool stopped) {
     if (stopped) stats_.stopped.add();
-    Outcome outcome{task.thread, ok, results, task.info.origin.get(), *task.info.generation, stopped,
-                    task.ran, now - task.began};
+    Outcome outcome{task.thread,           ok,      results,  task.info.origin.get(),
+                    *task.info.generation, stopped, task.ran, now - task.began};
     auto done = std::move(task.info.done);
     if (done) done(outcome);
     recycle(task, ok);

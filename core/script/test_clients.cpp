@@ -123,7 +123,8 @@ int join(lua_State* state, TestWorld& world, std::shared_ptr<TestSession> sessio
     return 2;
 }
 
-/// The `auth` of an options table, which may be none (0), as JSON; empty without one.
+/// The `auth` of an options table, which may be none (0), as JSON, with the token of its `user`; empty
+/// without either.
 std::string read_auth(lua_State* state, int options) {
     if (options == 0) return {};
     lua_getfield(state, options, "auth");
@@ -131,8 +132,10 @@ std::string read_auth(lua_State* state, int options) {
     if (!lua_isnil(state, -1)) auth = check_json(state, lua_gettop(state));
     if (auth == "[]") auth = "{}";
     if (const std::string token = check_user(state, options); !token.empty()) {
-        if (!auth.empty()) luaL_error(state, "connect takes auth or user, not both");
-        auth = "{\"token\":" + json_string(token) + "}";
+        if (!auth.empty() && auth.front() != '{')
+            luaL_error(state, "with a user, auth must be a table with names");
+        auth = "{\"token\":" + json_string(token) +
+               (auth.size() > 2 ? "," + auth.substr(1) : std::string("}"));
     }
     lua_pop(state, 1);
     return auth;

@@ -17,7 +17,9 @@ std::optional<std::string> file_name(std::string_view part) {
     std::string encoded;  // '+' stands for itself in a path
     for (const char c : part) c == '+' ? encoded += "%2B" : encoded += c;
     std::string name = url_decode(encoded);
-    const auto is_bad = [](char c) { return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20; };
+    const auto is_bad = [](char c) {
+        return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
+    };
     if (name.empty() || name.starts_with('.') || std::any_of(name.begin(), name.end(), is_bad))
         return std::nullopt;
     return name;
@@ -104,7 +106,8 @@ std::optional<transport::HttpResponse> AppPages::list() const {
             links += "<a href=\"" + url_encode(app) + "/\">" + html(app) + "</a>\n";
     if (links.empty()) return std::nullopt;
     transport::HttpResponse response;
-    response.headers = {{"content-type", "text/html; charset=utf-8"}, {"cache-control", "no-store"}};
+    response.headers = {{"content-type", "text/html; charset=utf-8"},
+                        {"cache-control", "no-store"}};
     response.body = std::string(kListHead) + links;
     return response;
 }

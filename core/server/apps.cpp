@@ -90,6 +90,14 @@ std::vector<fs::path> app_folders(const fs::path& dir) {
     return folders;
 }
 
+/// In the folder of the apps, or beside an app that is run alone. There may be anything of that
+/// name there: it is ours if Lua files lie directly in it, and else not looked through.
+fs::path shared_folder(const fs::path& dir) {
+    if (!holds_lua(dir, false)) return dir / kSharedName;
+    fs::path beside = real_path(dir).parent_path() / kSharedName;
+    return holds_lua(beside, false) ? beside : fs::path();
+}
+
 std::vector<script::App> find_apps(const fs::path& dir, const fs::path& shared,
                                    const std::shared_ptr<const SettingsFile>& root,
                                    const Overrides& overrides, std::vector<Error>& errors) {
@@ -145,11 +153,10 @@ Configuration configure(const fs::path& dir, const Overrides& overrides,
     if (errors.empty()) load_plugins(configuration, errors);
 
     configuration.dir = dir;
-    const fs::path shared = (holds_lua(dir, false) ? real_path(dir).parent_path() : dir) / kSharedName;
-    configuration.shared = shared;
-    const auto find = [dir, shared, root, overrides,
+    configuration.shared = shared_folder(dir);
+    const auto find = [dir, root, overrides,
                        demo = configuration.settings.demo](std::vector<Error>& errors) {
-        auto apps = find_apps(dir, shared, root, overrides, errors);
+        auto apps = find_apps(dir, shared_folder(dir), root, overrides, errors);
         for (script::App& app : apps) app.demo = demo;
         return apps;
     };

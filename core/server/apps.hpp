@@ -19,8 +19,8 @@ struct Configuration {
     std::shared_ptr<plugin::Plugins> plugins = std::make_shared<plugin::Plugins>();
     std::filesystem::path dir;
     std::vector<script::App> apps;
-    /// Of modules that the apps share: `shared` in DIR, or beside it if DIR is one app. May not be
-    /// there.
+    /// Of modules that the apps share: `shared` in DIR, or beside it if DIR is one app. Empty or
+    /// not there: none.
     std::filesystem::path shared;
     /// Looks again: the apps that are there now.
     std::function<Result<std::vector<script::App>>()> find_apps;

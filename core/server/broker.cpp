@@ -159,7 +159,7 @@ Result<void> Broker::look_for_apps() {
     // Settings are read at the start: what is there already keeps those that it has.
     for (script::App& app : *found)
         for (const script::App& known : apps_)
-            if (known.folder == app.folder) app = known;
+            if (known.folder == app.folder) app.setting = known.setting;
     apps_ = *std::move(found);
     scripts_.set_apps(apps_);
     app_pages_.set_apps(apps_);
@@ -234,8 +234,9 @@ std::optional<transport::HttpResponse> Broker::page(std::string_view path) const
 }
 
 StatsSources Broker::figures() const {
-    return {transport_, engine_,   sockets_, scripts_, audit_,
-            *plugins_,  store_,    lag_,     Clock::now() - started_};
+    return {transport_, engine_, sockets_,
+            scripts_,   audit_,  *plugins_,
+            store_,     lag_,    Clock::now() - started_};
 }
 
 plugin::Surroundings Broker::surroundings() {

@@ -38,7 +38,8 @@ transport::HttpResponse ClientBundle::answer(std::string_view name,
     transport::HttpResponse response;
     response.status = 404;
     response.headers = {{"content-type", "text/plain; charset=UTF-8"}};
-    response.body = folder_.empty() ? "Not Found: server.client_bundle is not set\n" : "Not Found\n";
+    response.body =
+        folder_.empty() ? "Not Found: server.client_bundle is not set\n" : "Not Found\n";
     return response;
 }
 

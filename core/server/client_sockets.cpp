@@ -62,8 +62,7 @@ public:
         : reactor(reactor), listener_(std::move(listener)) {}
 
     /// Before `start`; an error names what is wrong.
-    Result<void> prepare(const plugin::ClientOptions& options,
-                         transport::HttpClientOptions http) {
+    Result<void> prepare(const plugin::ClientOptions& options, transport::HttpClientOptions http) {
         transport::Headers query;
         const auto url = client::parse_server_url(options.url, query);
         if (!url) return url.error();
@@ -91,16 +90,17 @@ public:
         if (options.polling) {
             http.max_body_bytes = transport::WebSocketRequest().max_message_bytes;
             http_.emplace(std::move(http), std::vector<Reactor*>{&reactor});
-            if (auto opened = http_->open(); !opened) return opened.error();
             ways.push_back([this, url = at("polling"), headers = options.headers](
                                std::shared_ptr<client::CarrierHandler> handler) {
+                // Here, for it takes a while; without authorities no server is trusted.
+                if (url.secure && !std::exchange(opened_, true)) (void)http_->open();
                 return client::connect_by_polling(reactor, *http_, url, headers,
                                                   std::move(handler));
             });
         }
         if (ways.empty()) return Error{"neither WebSocket nor polling"};
-        link = std::make_shared<client::Link>(reactor, link_options(options), std::move(ways),
-                                              *this);
+        link =
+            std::make_shared<client::Link>(reactor, link_options(options), std::move(ways), *this);
         return {};
     }
 
@@ -133,6 +133,7 @@ private:
 
     const plugin::ClientListener listener_;
     std::optional<transport::HttpClient> http_;
+    bool opened_ = false;
     std::shared_ptr<Linked> self_;  // until it is closed
 };
 

@@ -10,8 +10,8 @@
 
 namespace moonwire::server {
 
-/// The plugins' way out to Socket.IO servers: `client::Link`s, on a reactor of their own, so that no
-/// server, however busy, keeps clients of this broker waiting. Its thread begins with the first.
+/// The plugins' way out to Socket.IO servers: `client::Link`s, on a reactor of their own, so that
+/// no server, however busy, keeps clients of this broker waiting. Its thread begins with the first.
 class ClientSockets {
 public:
     /// What [http] says holds for them, too: whom to trust over TLS.

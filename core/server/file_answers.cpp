@@ -73,8 +73,8 @@ std::string tag_of(std::string_view text) {
 
 std::string http_date(fs::file_time_type time) {
     const auto system = std::chrono::file_clock::to_sys(time);
-    const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(
-                                    system.time_since_epoch()).count();
+    const std::time_t seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
     std::tm utc{};
     gmtime_r(&seconds, &utc);
     char text[40];
@@ -144,6 +144,11 @@ std::shared_ptr<const FileAnswers::File> FileAnswers::find(const fs::path& path,
         kept_bytes_ = 0;
     }
     return file;
+}
+
+std::uintmax_t FileAnswers::kept_bytes() const {
+    std::lock_guard lock(mutex_);
+    return kept_bytes_;
 }
 
 std::optional<transport::HttpResponse> FileAnswers::answer(const fs::path& path, FileType type,

@@ -35,9 +35,10 @@ public:
 
     /// Nothing if there is no such file. `path` is one that anybody may read: it is not looked at
     /// where it leads to.
-    std::optional<transport::HttpResponse> answer(const std::filesystem::path& path,
-                                                  FileType type,
+    std::optional<transport::HttpResponse> answer(const std::filesystem::path& path, FileType type,
                                                   const transport::HttpRequest& request);
+
+    std::uintmax_t kept_bytes() const;
 
 private:
     /// One file in all its codings. Immutable.
@@ -53,7 +54,7 @@ private:
     File read(const std::filesystem::path& path, FileType type) const;
 
     const bool compressed_beside_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::map<std::filesystem::path, std::shared_ptr<const File>> files_;
     std::uintmax_t kept_bytes_ = 0;
 };

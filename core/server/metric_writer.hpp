@@ -36,9 +36,8 @@ public:
         return *this;
     }
     MetricWriter& add(const Latencies::Snapshot& times, Names labels = {}) {
-        all_.back().samples.push_back({std::move(labels),
-                                       times.seconds,
-                                       {times.counts.begin(), times.counts.end()}});
+        all_.back().samples.push_back(
+            {std::move(labels), times.seconds, {times.counts.begin(), times.counts.end()}});
         return *this;
     }
 

@@ -50,7 +50,8 @@ void write_connections(MetricWriter& out, const StatsSources& sources) {
     out.gauge("moonwire_sessions", "Engine.IO sessions that are open.", {"transport"})
         .add(engine_sum(&EngineStats::polling), {"polling"})
         .add(engine_sum(&EngineStats::websocket), {"websocket"});
-    out.counter("moonwire_handshakes_total", "Sessions opened.").add(engine_sum(&EngineStats::opened));
+    out.counter("moonwire_handshakes_total", "Sessions opened.")
+        .add(engine_sum(&EngineStats::opened));
     out.counter("moonwire_sessions_closed_total", "Sessions closed.")
         .add(engine_sum(&EngineStats::closed));
     out.counter("moonwire_upgrades_total", "Sessions that went from polling to WebSocket.")
@@ -78,12 +79,14 @@ void write_connections(MetricWriter& out, const StatsSources& sources) {
         .add(engine_sum(&EngineStats::packets_in));
     out.counter("moonwire_sent_packets_total", "Engine.IO packets sent.")
         .add(engine_sum(&EngineStats::packets_out));
-    out.gauge("moonwire_send_queue_bytes", "Bytes that wait for their client to take them: "
+    out.gauge("moonwire_send_queue_bytes",
+              "Bytes that wait for their client to take them: "
               "of connections, WebSockets' before all, and of sessions until their next poll.",
               {"queue"})
         .add(transport_sum(&TransportStats::queued_bytes), {"connections"})
         .add(engine_sum(&EngineStats::polling_queued_bytes), {"polls"});
-    out.counter("moonwire_volatile_dropped_total", "Volatile events dropped: their client was busy.")
+    out.counter("moonwire_volatile_dropped_total",
+                "Volatile events dropped: their client was busy.")
         .add(engine_sum(&EngineStats::volatile_dropped));
     out.counter("moonwire_incidents_total",
                 "Limits reached, refusals, failed authentications, breaches of the protocol; "
@@ -106,7 +109,8 @@ void write_namespaces(MetricWriter& out, const StatsSources& sources) {
         for (const NamespaceFigures& nsp : all) out.add(nsp.*figure, {nsp.name});
     };
     const std::vector<std::string> labels{"namespace"};
-    out.gauge("moonwire_namespace_members", "Namespaces of this name: a family has several.", labels);
+    out.gauge("moonwire_namespace_members", "Namespaces of this name: a family has several.",
+              labels);
     each(&NamespaceFigures::members);
     out.gauge("moonwire_sockets", "Sockets that are connected.", labels);
     each(&NamespaceFigures::sockets);
@@ -165,11 +169,13 @@ void write_events(MetricWriter& out, const StatsSources& sources) {
     each([&](const auto& event, Labels values) { out.add(event.failed, std::move(values)); });
     out.histogram("moonwire_handler_seconds",
                   "What a handler took of its reactor, without its waits.", labels);
-    each_that_came([&](const auto& event, Labels values) { out.add(event.ran, std::move(values)); });
+    each_that_came(
+        [&](const auto& event, Labels values) { out.add(event.ran, std::move(values)); });
     out.histogram("moonwire_acknowledgement_seconds",
                   "From a handler's start to its end and acknowledgement, its waits included.",
                   labels);
-    each_that_came([&](const auto& event, Labels values) { out.add(event.answered, std::move(values)); });
+    each_that_came(
+        [&](const auto& event, Labels values) { out.add(event.answered, std::move(values)); });
 }
 
 void write_scripts(MetricWriter& out, const StatsSources& sources) {
@@ -233,7 +239,8 @@ void write_store(MetricWriter& out, const StatsSources& sources) {
 /// Takes over what has a name that is not there yet. OpenMetrics does not count `_total`.
 void append(plugin::Metrics& all, plugin::Metrics more) {
     const auto name_of = [](const plugin::MetricFamily& family) {
-        return family.name.substr(0, family.name.size() - (family.name.ends_with("_total") ? 6 : 0));
+        return family.name.substr(0,
+                                  family.name.size() - (family.name.ends_with("_total") ? 6 : 0));
     };
     std::set<std::string> names;
     for (const plugin::MetricFamily& each : all) names.insert(name_of(each));

@@ -5,9 +5,9 @@
 
 namespace moonwire::server {
 
-/// The broker's figures as metrics, `moonwire_…` and `process_…`, with those of scripts and plugins:
-/// what Host::metrics gives to plugins. Names are there once; the broker's come first, then the
-/// scripts'. Any thread.
+/// The broker's figures as metrics, `moonwire_…` and `process_…`, with those of scripts and
+/// plugins: what Host::metrics gives to plugins. Names are there once; the broker's come first,
+/// then the scripts'. Any thread.
 plugin::Metrics collect_metrics(const StatsSources& sources);
 
 }  // namespace moonwire::server

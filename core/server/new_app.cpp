@@ -17,9 +17,9 @@ bool is_name(std::string_view name) {
     const auto is_part = [&](char c) {
         return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
     };
-    // Folders named "public" hold no scripts.
+    // Folders named "public" hold no scripts, and what apps share is no app.
     return !name.empty() && name.size() <= kLongestName && is_letter(name.front()) &&
-           std::all_of(name.begin(), name.end(), is_part) && name != "public";
+           std::all_of(name.begin(), name.end(), is_part) && name != "public" && name != "shared";
 }
 
 /// "my-app" -> "MyApp"
@@ -78,7 +78,7 @@ Result<std::vector<fs::path>> make_app(const fs::path& scripts, const std::strin
     if (!is_name(name))
         return Error{"\"" + name +
                      "\" is no name for an app: it takes a small letter, then small letters, "
-                     "digits, - and _, at most 64 (and \"public\" is taken)"};
+                     "digits, - and _, at most 64 (and \"public\" and \"shared\" are taken)"};
     if (is_app_itself(scripts))
         return Error{"\"" + scripts.string() +
                      "\" is an app itself: Lua files lie in it. Say --dir where the app's folder "

@@ -11,8 +11,8 @@ struct inotify_event;
 
 namespace moonwire::server {
 
-/// Tells when files below some folders change, by inotify(7), once they have settled: an editor that
-/// writes a file in several steps, or beside it and renames, causes one call.
+/// Tells when files below some folders change, by inotify(7), once they have settled: an editor
+/// that writes a file in several steps, or beside it and renames, causes one call.
 ///
 /// A thread of its own, which calls `changed`. Sees new folders. Where inotify does not work (some
 /// network file systems) nothing is ever told; what can't be watched is logged.

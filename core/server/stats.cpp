@@ -41,8 +41,9 @@ void write_connections(Writer& out, const StatsSources& sources) {
     member(out, "closed", sum_of(engine, n, &EngineStats::closed));
     member(out, "refused", refused);
     member(out, "upgrades", sum_of(engine, n, &EngineStats::upgrades));
-    member(out, "tcp", sum_of(transport, n, &TransportStats::connections) -
-                           sum_of(transport, n, &TransportStats::connections_closed));
+    member(out, "tcp",
+           sum_of(transport, n, &TransportStats::connections) -
+               sum_of(transport, n, &TransportStats::connections_closed));
     out.EndObject();
 
     out.Key("traffic");

@@ -35,7 +35,7 @@ struct NamespaceStats {
     Counter events_in, events_out, acks_in, acks_out;
     std::atomic<std::uint64_t> overloaded{0};  // events answered `busy`; any reactor
     std::atomic<std::uint64_t> limited{0};     // what was dropped as too much a second; likewise
-    Latencies answers;  // from asking a client until its acknowledgement
+    Latencies answers;                         // from asking a client until its acknowledgement
 };
 
 /// A snapshot of a namespace's figures, or of those that all members of a family ever had.

@@ -7,10 +7,11 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "core/plugin/api/plugin.hpp"
 #include "plugins/amqp/connections.hpp"
-#include "plugins/amqp/module_script.hpp"
+#include "plugins/amqp/lua_source.hpp"
 #include "plugins/amqp/options.hpp"
 
 namespace moonwire::amqp {
@@ -62,7 +63,7 @@ public:
 private:
     void provide_module() {
         Module module;
-        module.script = kModuleScript;
+        module.script = std::string(lua_files().front().text);
         module.immediate["check"] = [](const Call& call) { return check(call); };
         module.immediate["status"] = [this](const Call& call) { return status(call); };
         module.waiting["publish"] = [this](Call call, Reply reply) {
@@ -91,8 +92,8 @@ private:
     static Answer check(const Call& call) {
         const rapidjson::Document arguments = arguments_of(call);
         try {
-            const bool connect =
-                arguments.Size() > 0 && arguments[0].IsString() && arguments[0] == "connect";
+            const bool connect = arguments.Size() > 0 && arguments[0].IsString() &&
+                                 arguments[0].GetString() == std::string_view("connect");
             const rapidjson::Value none;
             const std::string options = text_of(arguments.Size() > 1 ? arguments[1] : none);
             if (connect) read_connection(options);

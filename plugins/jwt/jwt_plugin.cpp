@@ -98,7 +98,7 @@ private:
         if (!algorithm.empty() && !is_algorithm(algorithm))
             return settings.fail("algorithm",
                                  "expected HS256, RS256, PS256 or ES256, or these with "
-                                 "384 or 512");
+                                 "384 or 512, or EdDSA");
         const int given = !secret.empty() + !secret_file.empty() + !file.empty();
         if (given != 1) return settings.fail("", "expected one of secret, secret_file and file");
         if (!secret.empty()) {

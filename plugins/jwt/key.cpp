@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMinRsaBits = 2048;  // RFC 7518, section 3.3
 
-enum class Kind { secret, rsa, p256, p384, p521 };
+enum class Kind { secret, rsa, p256, p384, p521, ed25519 };
 struct Algorithm {
     std::string_view name;
     Kind kind;
@@ -31,7 +31,8 @@ constexpr Algorithm kAlgorithms[] = {
     {"HS256", Kind::secret}, {"HS384", Kind::secret}, {"HS512", Kind::secret},
     {"RS256", Kind::rsa},    {"RS384", Kind::rsa},    {"RS512", Kind::rsa},
     {"PS256", Kind::rsa},    {"PS384", Kind::rsa},    {"PS512", Kind::rsa},
-    {"ES256", Kind::p256},   {"ES384", Kind::p384},   {"ES512", Kind::p521}};
+    {"ES256", Kind::p256},   {"ES384", Kind::p384},   {"ES512", Kind::p521},
+    {"EdDSA", Kind::ed25519}};
 
 using Jwk = std::shared_ptr<const cjose_jwk_t>;
 
@@ -56,18 +57,27 @@ std::optional<Kind> kind_of(const cjose_jwk_t* jwk) {
     }
 }
 
+/// The algorithm, or the usual one of such a key if it is empty; throws if it is none of its.
+std::string algorithm_of(Kind kind, std::string algorithm) {
+    for (const Algorithm& each : kAlgorithms)
+        if (each.kind == kind && (algorithm.empty() || algorithm == each.name))
+            return std::string(each.name);
+    throw std::runtime_error("the key is none for " + algorithm);
+}
+
 Key make_key(std::string id, Jwk jwk, std::string algorithm) {
     const auto kind = kind_of(jwk.get());
     if (!kind) throw std::runtime_error("the key is of a kind that no algorithm here has");
     cjose_err error;
     if (*kind == Kind::rsa && cjose_jwk_get_keysize(jwk.get(), &error) < kMinRsaBits)
         throw std::runtime_error("an RSA key has 2048 bits or more");
-    for (const Algorithm& each : kAlgorithms) {
-        if (each.kind != *kind) continue;
-        if (algorithm.empty()) algorithm = each.name;
-        if (algorithm == each.name) return {std::move(id), std::move(algorithm), std::move(jwk)};
-    }
-    throw std::runtime_error("the key is none for " + algorithm);
+    algorithm = algorithm_of(*kind, std::move(algorithm));
+    return {std::move(id), std::move(algorithm), std::move(jwk)};
+}
+
+Key make_key(std::string id, EdKey key, std::string algorithm) {
+    algorithm = algorithm_of(Kind::ed25519, std::move(algorithm));
+    return {std::move(id), std::move(algorithm), nullptr, std::move(key)};
 }
 
 template <auto Free>
@@ -167,6 +177,11 @@ std::optional<Key> jwk_key(const rapidjson::Value& json, bool public_only) {
     if ((!use.empty() && use != "sig") || (!algorithm.empty() && !is_algorithm(algorithm)) ||
         (public_only && member(json, "kty") == "oct"))
         return std::nullopt;
+    if (member(json, "kty") == "OKP") {
+        EdKey key = member(json, "crv") == "Ed25519" ? ed25519_key(member(json, "x")) : nullptr;
+        if (!key || (!algorithm.empty() && algorithm != "EdDSA")) return std::nullopt;
+        return make_key(member(json, "kid"), std::move(key), algorithm);
+    }
     rapidjson::StringBuffer text;
     rapidjson::Writer<rapidjson::StringBuffer> writer(text);
     json.Accept(writer);
@@ -197,11 +212,13 @@ Key secret_key(std::string id, std::string_view secret, std::string algorithm) {
 }
 
 Key pem_key(std::string id, std::string_view pem, std::string algorithm) {
-    const PublicKey key = read_pem(pem);
+    PublicKey key = read_pem(pem);
     switch (EVP_PKEY_get_base_id(key.get())) {
         case EVP_PKEY_RSA: return make_key(std::move(id), rsa_jwk(key), std::move(algorithm));
         case EVP_PKEY_EC: return make_key(std::move(id), ec_jwk(key), std::move(algorithm));
-        default: throw std::runtime_error("the key is neither an RSA nor an EC key");
+        case EVP_PKEY_ED25519:
+            return make_key(std::move(id), EdKey(std::move(key)), std::move(algorithm));
+        default: throw std::runtime_error("the key is neither of RSA, nor EC, nor Ed25519");
     }
 }
 

@@ -67,9 +67,8 @@ Key made_up_key() {
 std::string sign_token(const std::string& claims_json, double seconds, const std::vector<Key>& keys,
                        const Rules& rules, double now) {
     const std::string claims = complete(claims_json, seconds, rules, now);
-    const auto key = std::find_if(keys.begin(), keys.end(), [](const Key& each) {
-        return each.algorithm.starts_with("HS");
-    });
+    const auto key = std::find_if(keys.begin(), keys.end(),
+                                  [](const Key& each) { return each.algorithm.starts_with("HS"); });
     if (key == keys.end())
         throw SignError("unavailable", "no key here signs tokens: that takes a secret");
     cjose_err error{};

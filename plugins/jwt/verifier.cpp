@@ -88,11 +88,25 @@ Verified check_claims(std::string json, const Rules& rules, double now) {
     return {Verdict::accept(std::move(json), expires == 0 ? 0 : expires + rules.leeway)};
 }
 
+const char* const kExtension = "the token asks for an extension";
+const char* const kNoKey = "no key is for this token";
+const char* const kForged = "the token's signature does not hold";
+
+Verified verify_eddsa(EdToken token, const std::vector<Key>& keys, const Rules& rules, double now) {
+    if (token.critical) return refuse(kExtension);
+    const auto tried = candidates(keys, token.id, "EdDSA");
+    if (tried.empty()) return refuse(kNoKey, true);
+    for (const Key* key : tried)
+        if (holds(token, key->ed)) return check_claims(std::move(token.claims), rules, now);
+    return refuse(kForged, token.id.empty());
+}
+
 }  // namespace
 
 Verified verify_token(const std::string& token, const std::vector<Key>& keys, const Rules& rules,
                       double now) {
     if (token.size() > kMaxTokenBytes) return refuse("the token is too large");
+    if (auto eddsa = read_eddsa(token)) return verify_eddsa(*std::move(eddsa), keys, rules, now);
     cjose_err error{};
     const Jws jws(cjose_jws_import(token.data(), token.size(), &error));
     if (!jws) return refuse("the token is malformed");
@@ -101,11 +115,11 @@ Verified verify_token(const std::string& token, const std::vector<Key>& keys, co
     if (std::unique_ptr<char, decltype(&std::free)> critical(
             cjose_header_get_raw(header, "crit", &error), std::free);
         critical)
-        return refuse("the token asks for an extension");
+        return refuse(kExtension);
     const std::string id = header_text(header, "kid"), algorithm = header_text(header, "alg");
     if (!is_algorithm(algorithm)) return refuse("the token's algorithm is not allowed");
     const auto tried = candidates(keys, id, algorithm);
-    if (tried.empty()) return refuse("no key is for this token", true);
+    if (tried.empty()) return refuse(kNoKey, true);
     for (const Key* key : tried) {
         if (!cjose_jws_verify(jws.get(), key->jwk.get(), &error)) continue;
         std::uint8_t* text = nullptr;
@@ -114,7 +128,7 @@ Verified verify_token(const std::string& token, const std::vector<Key>& keys, co
             return refuse("the token has no claims");
         return check_claims(std::string(reinterpret_cast<const char*>(text), size), rules, now);
     }
-    return refuse("the token's signature does not hold", id.empty());
+    return refuse(kForged, id.empty());
 }
 
 }  // namespace moonwire::jwt

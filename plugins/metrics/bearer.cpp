@@ -15,8 +15,8 @@ bool brings_token(std::string_view authorization, std::string_view token) {
     if (authorization.size() != token.size()) return false;
     unsigned different = 0;
     for (std::size_t i = 0; i < token.size(); ++i)
-        different |= static_cast<unsigned char>(authorization[i]) ^
-                     static_cast<unsigned char>(token[i]);
+        different |=
+            static_cast<unsigned char>(authorization[i]) ^ static_cast<unsigned char>(token[i]);
     return different == 0;
 }
 

@@ -31,8 +31,8 @@ prometheus::ClientMetric::Histogram histogram_of(const plugin::MetricFamily& fam
     histogram.sample_sum = sample.value;
     for (std::size_t i = 0; i < sample.counts.size(); ++i) {
         histogram.sample_count += sample.counts[i];
-        const double bound = i < family.bounds.size() ? family.bounds[i]
-                                                      : std::numeric_limits<double>::infinity();
+        const double bound =
+            i < family.bounds.size() ? family.bounds[i] : std::numeric_limits<double>::infinity();
         histogram.bucket.push_back({histogram.sample_count, bound});
     }
     return histogram;
@@ -50,7 +50,9 @@ prometheus::MetricFamily family_of(const plugin::MetricFamily& from) {
         switch (from.kind) {
             case plugin::MetricKind::counter: metric.counter.value = sample.value; break;
             case plugin::MetricKind::gauge: metric.gauge.value = sample.value; break;
-            case plugin::MetricKind::histogram: metric.histogram = histogram_of(from, sample); break;
+            case plugin::MetricKind::histogram:
+                metric.histogram = histogram_of(from, sample);
+                break;
         }
         family.metric.push_back(std::move(metric));
     }

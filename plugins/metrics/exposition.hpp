@@ -10,8 +10,8 @@ namespace moonwire::metrics {
 /// The two forms that Prometheus reads.
 enum class Format { text, open_metrics };
 
-/// What a scraper's Accept header asks for: OpenMetrics where it names it with no lesser weight than
-/// text, else the text format 0.0.4.
+/// What a scraper's Accept header asks for: OpenMetrics where it names it with no lesser weight
+/// than text, else the text format 0.0.4.
 Format choose_format(std::string_view accept);
 const char* content_type(Format format);
 

@@ -30,8 +30,11 @@ public:
                                    answer(request, std::move(respond));
                                }});
         host.provide(MetricsSource([this](Metrics& all) {
-            all.push_back({"metrics_scrapes_total", "Answers made for scrapers.",
-                           MetricKind::counter, {}, {},
+            all.push_back({"metrics_scrapes_total",
+                           "Answers made for scrapers.",
+                           MetricKind::counter,
+                           {},
+                           {},
                            {{{}, static_cast<double>(scraper_.made()), {}}}});
         }));
     }
@@ -44,10 +47,10 @@ public:
 private:
     void answer(const HttpRequest& request, Respond respond) {
         if (!token_.empty() && !brings_token(header(request, "authorization"), token_))
-            return respond({401,
-                            {{"content-type", "text/plain; charset=utf-8"},
-                             {"www-authenticate", "Bearer"}},
-                            "A token is needed\n"});
+            return respond(
+                {401,
+                 {{"content-type", "text/plain; charset=utf-8"}, {"www-authenticate", "Bearer"}},
+                 "A token is needed\n"});
         scraper_.ask(choose_format(header(request, "accept")), std::move(respond));
     }
 

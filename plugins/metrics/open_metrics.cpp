@@ -27,7 +27,8 @@ std::string number(double value) {
     if (std::isnan(value)) return "NaN";
     if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
     char digits[64];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general).ptr;
+    const auto end =
+        std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general).ptr;
     return {digits, end};
 }
 
@@ -39,7 +40,8 @@ std::string bound(double value) {
 }
 
 void write_sample(std::ostream& out, std::string_view name, std::string_view suffix,
-                  const ClientMetric& metric, const std::string& value, const double* le = nullptr) {
+                  const ClientMetric& metric, const std::string& value,
+                  const double* le = nullptr) {
     out << name << suffix;
     const char* before = "{";
     for (const auto& label : metric.label) {
@@ -63,7 +65,10 @@ void write_family(std::ostream& out, const MetricFamily& family) {
     if (counter && name.ends_with(kTotal)) name.remove_suffix(kTotal.size());
     out << "# HELP " << name << ' ';
     write_escaped(out, family.help);
-    out << "\n# TYPE " << name << (counter ? " counter\n" : histogram ? " histogram\n" : " gauge\n");
+    out << "\n# TYPE " << name
+        << (counter     ? " counter\n"
+            : histogram ? " histogram\n"
+                        : " gauge\n");
     for (const ClientMetric& metric : family.metric) {
         if (counter) {
             write_sample(out, name, kTotal, metric, number(metric.counter.value));
@@ -71,7 +76,8 @@ void write_family(std::ostream& out, const MetricFamily& family) {
             for (const auto& bucket : metric.histogram.bucket)
                 write_sample(out, name, "_bucket", metric, std::to_string(bucket.cumulative_count),
                              &bucket.upper_bound);
-            write_sample(out, name, "_count", metric, std::to_string(metric.histogram.sample_count));
+            write_sample(out, name, "_count", metric,
+                         std::to_string(metric.histogram.sample_count));
             write_sample(out, name, "_sum", metric, number(metric.histogram.sample_sum));
         } else {
             write_sample(out, name, "", metric, number(metric.gauge.value));

@@ -69,10 +69,10 @@ void Scraper::answer(std::deque<Question> questions) {
         const plugin::Metrics metrics = collect_();
         for (const Question& each : questions)
             if (!answers.contains(each.format))
-                answers[each.format] = {200,
-                                        {{"content-type", content_type(each.format)},
-                                         {"cache-control", "no-store"}},
-                                        expose(metrics, each.format)};
+                answers[each.format] = {
+                    200,
+                    {{"content-type", content_type(each.format)}, {"cache-control", "no-store"}},
+                    expose(metrics, each.format)};
     } catch (const std::exception&) {  // memory, at most
         for (const Question& each : questions)
             answers[each.format] = plain(500, "The figures could not be had\n");

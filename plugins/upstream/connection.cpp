@@ -95,7 +95,8 @@ Connection::Connection(Host& host, std::string nsp, Wanted wanted,
 
 void Connection::open() {
     ClientListener listener;
-    // Weak, for it holds the client, which holds the listener; its owner keeps it until it is closed.
+    // Weak, for it holds the client, which holds the listener; its owner keeps it until it is
+    // closed.
     listener.on_state = [weak = weak_from_this()](std::string_view state,
                                                   const std::string& detail) {
         if (const auto self = weak.lock()) self->on_state(state, detail);
@@ -150,10 +151,11 @@ void Connection::reconnect() {
 }
 
 void Connection::on_state(std::string_view state, const std::string& detail) {
+    const std::string_view url = wanted_.options.url;  // without what a query may hold
     host_.log(level_of(state), std::string(state),
               {{"connection", wanted_.name},
                {"namespace", nsp_},
-               {"url", wanted_.options.url},
+               {"url", url.substr(0, url.find('?'))},
                {"detail", detail}});
     if (state == "closed") return closed_(*this);
     if (draining_ || state == "connecting") return;
@@ -190,9 +192,8 @@ void Connection::answer(const Arrival& arrival, Answer given) {
     }
     const bool meant = given.kind == Answer::Kind::failure;
     if (arrival.acknowledge) {
-        return arrival.acknowledge(
-            {meant ? failure_json(given.code, given.message, given.data_json)
-                   : failure_json("internal", "internal error", {})});
+        return arrival.acknowledge({meant ? failure_json(given.code, given.message, given.data_json)
+                                          : failure_json("internal", "internal error", {})});
     }
     // A bug was logged where it is.
     if (meant)

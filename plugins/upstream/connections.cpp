@@ -22,8 +22,8 @@ void Connections::settle(const std::string& nsp, std::vector<Wanted> wanted) {
             fresh.push_back(made);
         }
         // What is left of the namespace's is not wanted as it is.
-        for (auto each = open_.lower_bound({nsp, {}}); each != open_.end() && each->first.first == nsp;
-             each = open_.erase(each))
+        for (auto each = open_.lower_bound({nsp, {}});
+             each != open_.end() && each->first.first == nsp; each = open_.erase(each))
             stale.push_back(std::move(each->second));
         open_.merge(kept);
         closing_.insert(closing_.end(), stale.begin(), stale.end());
@@ -59,9 +59,8 @@ bool Connections::close(std::chrono::milliseconds patience) {
 void Connections::forget(Connection& connection) {
     std::shared_ptr<Connection> last;  // goes when the mutex is free again
     std::lock_guard lock(mutex_);
-    const auto found = std::find_if(closing_.begin(), closing_.end(), [&](const auto& each) {
-        return each.get() == &connection;
-    });
+    const auto found = std::find_if(closing_.begin(), closing_.end(),
+                                    [&](const auto& each) { return each.get() == &connection; });
     if (found == closing_.end()) return;
     last = std::move(*found);
     closing_.erase(found);

@@ -18,8 +18,8 @@ class Connections {
 public:
     explicit Connections(plugin::Host& host) : host_(host) {}
 
-    /// Opens and closes until there is what the namespace's scripts want; what is there with the same
-    /// options stays as it is.
+    /// Opens and closes until there is what the namespace's scripts want; what is there with the
+    /// same options stays as it is.
     void settle(const std::string& nsp, std::vector<Wanted> wanted);
     /// Null if there is none.
     std::shared_ptr<Connection> find(const std::string& nsp, const std::string& name) const;

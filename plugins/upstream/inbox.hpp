@@ -18,16 +18,16 @@ struct Arrival {
     std::function<void(plugin::Values)> acknowledge = {};  // null: not asked for
 };
 
-/// The events that a server sent, on their way to scripts: so many are handled at once, more wait in
-/// order, and beyond a number and bytes further ones are refused. Any thread.
+/// The events that a server sent, on their way to scripts: so many are handled at once, more wait
+/// in order, and beyond a number and bytes further ones are refused. Any thread.
 class Inbox {
 public:
     struct Limits {
         std::size_t at_once = 1'000;
         std::size_t waiting = 10'000, waiting_bytes = 16u << 20;
     };
-    /// `begin` is called with one after the other, in order; `handled` follows for each, from within
-    /// it or later.
+    /// `begin` is called with one after the other, in order; `handled` follows for each, from
+    /// within it or later.
     Inbox(Limits limits, std::function<void(Arrival)> begin)
         : limits_(limits), begin_(std::move(begin)) {}
 

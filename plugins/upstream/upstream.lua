@@ -16,8 +16,9 @@ local takes = {
   queue_bytes = { "number", 16 * 1024 * 1024 }, drop_oldest = { "boolean", false },
 }
 
+--- For the functions that `connect` calls: the mistake is its caller's.
 local function fault(text, ...)
-  return error("upstream.connect: " .. string.format(text, ...), 3)
+  error("upstream.connect: " .. string.format(text, ...), 4)
 end
 
 local function read_options(given)
@@ -45,8 +46,8 @@ local function check_options(options)
   if not options.url then fault("%s: needs a url", options.name) end
   local host = options.url:match("^https?://([^/?#]+)") or options.url:match("^wss?://([^/?#]+)")
   if not host then fault("%s: '%s' is no http, https, ws or wss URL", options.name, options.url) end
-  if not options.url:match("^%w+://[^/?#]+/?$") and not options.url:match("^%w+://[^/?#]+/?%?[^#]*$")
-  then
+  local rest = options.url:match("^%w+://[^/?#]+/?(.*)$")
+  if rest ~= "" and rest:sub(1, 1) ~= "?" then
     fault("%s: '%s' has a path: a namespace goes to `namespace`, the server's path to `path`",
       options.name, options.url)
   end
@@ -69,6 +70,15 @@ local function check_options(options)
     fault("%s: transports are a list of 'websocket' and 'polling'", options.name)
   end
   if options.queue < 1 then fault("%s: queue is 1 at least", options.name) end
+  if connections[options.name] then
+    fault("there is a connection '%s' already: share it by a module", options.name)
+  end
+end
+
+local function encode_auth(options)
+  local auth = options.auth and next(options.auth) and json.encode(options.auth) or ""
+  if auth:sub(1, 1) == "[" then fault("%s: auth is a table with names", options.name) end
+  return auth
 end
 
 local Connection = {}
@@ -135,12 +145,8 @@ local upstream = {}
 function upstream.connect(given)
   local options = read_options(given)
   check_options(options)
+  options.auth = encode_auth(options)
   local name = options.name
-  if connections[name] then
-    fault("there is a connection '%s' already: share it by a module", name)
-  end
-  options.auth = options.auth and next(options.auth) and json.encode(options.auth) or ""
-  if options.auth:sub(1, 1) == "[" then fault("%s: auth is a table with names", name) end
   want(name, options)
   local connection = setmetatable({ name = name, handlers = {} }, Connection)
   connections[name] = connection

@@ -7,6 +7,7 @@ local figures = require "lib.figures"
 local forms = require "lib.forms"
 local identity = require "lib.identity"
 local mailbox = require "lib.mailbox"
+local tracking = require "lib.tracking"
 local option = require "shared.option"
 local paging = require "shared.paging"
 local schema = require "schema"
@@ -25,7 +26,7 @@ end
 route("POST", "/api/v1/drivers/:id/location", { auth = true, schema = forms.POSITION },
       function(request)
   local id = driver_of(request)
-  return 200, desk.locate(ns, id, forms.place(request.json))
+  return 200, tracking.locate(ns, id, forms.place(request.json))
 end)
 
 route("GET", "/api/v1/drivers/:id", { auth = true }, function(request)
@@ -46,17 +47,17 @@ end)
 --- {name} in a template is a parameter's value.
 local function message_of(asked)
   if not asked.template then
-    return asked.message or fail("invalid", "message is required", { path = "$.message" })
+    return asked.message or fail("invalid", "message is required", { path = "message" })
   end
   local template = TEMPLATES[asked.template]
   if not template then
-    fail("invalid", "template: there is none named " .. asked.template, { path = "$.template" })
+    fail("invalid", "template: there is none named " .. asked.template, { path = "template" })
   end
   return (template:gsub("{([%w_]+)}", function(name)
     local value = (asked.params or {})[name]
     if value == nil then
       fail("invalid", "params." .. name .. " is required by the template",
-           { path = "$.params." .. name })
+           { path = "params." .. name })
     end
     return tostring(value)
   end))

@@ -6,6 +6,7 @@ local drivers = require "lib.drivers"
 local forms = require "lib.forms"
 local identity = require "lib.identity"
 local orders = require "lib.orders"
+local tracking = require "lib.tracking"
 local paging = require "shared.paging"
 
 local BASE = "/api/v1/orders"
@@ -42,7 +43,7 @@ route("GET", BASE .. "/:id", { auth = true }, function(request)
   local user = identity.require(request)
   local order = orders.require(ns.store, id_of(request), user)
   local view = orders.view(order)
-  view.tracking = desk.tracking(ns, order)
+  view.tracking = tracking.of(ns, order)
   return 200, view
 end)
 
@@ -58,7 +59,7 @@ route("POST", BASE .. "/:id/assign", { auth = true, schema = forms.ASSIGNMENT },
   if user.userType == "driver" then driver_id = driver_id or user.id end
   if asked.driver then
     if user.userType ~= "admin" then fail("forbidden", "driver: only admins describe drivers") end
-    if not driver_id then fail("invalid", "driverId is required", { path = "$.driverId" }) end
+    if not driver_id then fail("invalid", "driverId is required", { path = "driverId" }) end
     drivers.describe(ns, driver_id, asked.driver)
   end
   return 200, orders.view(desk.assign(ns, id, driver_id, user))

@@ -1,7 +1,6 @@
 -- /events: who connects, what clients send, and what they are sent.
 local ns = namespace "/events"
 
-local desk = require "lib.desk"
 local drivers = require "lib.drivers"
 local figures = require "lib.figures"
 local forms = require "lib.forms"
@@ -9,6 +8,7 @@ local identity = require "lib.identity"
 local mailbox = require "lib.mailbox"
 local orders = require "lib.orders"
 local subscriptions = require "lib.subscriptions"
+local tracking = require "lib.tracking"
 local schema = require "schema"
 
 -- Who brings no good token is told so by an event and put out, as the document has it: so nobody is
@@ -31,8 +31,10 @@ ns:on_connect(function(socket)
     socket:join("users", user.userType .. "s")
     if user.userType == "driver" then drivers.arrive(ns, user.id) end
     if socket.recovered then return end
-    subscriptions.restore(ns, socket)
+    local watched = subscriptions.restore(ns, socket)
     socket:emit("connected", { userId = user.id, userType = user.userType })
+    if user.userType == "customer" then watched = orders.active(ns, user.party) end
+    for _, order in ipairs(watched) do tracking.catch_up(ns, socket, order) end
   end)
 end)
 
@@ -92,7 +94,7 @@ ns:on("driverLocationUpdate", { forms.REPORT, returns = forms.REPORTED,
     local order = orders.find(ns.store, identity.id(report.orderId))
     if order.pickupDriverId ~= user.id then refuse("not your order") end
   end
-  local done = desk.locate(ns, user.id, forms.place(report))
+  local done = tracking.locate(ns, user.id, forms.place(report))
   return { success = true, accepted = done.accepted, reason = done.reason, orders = done.orders }
 end)
 

@@ -1,5 +1,5 @@
--- Pages of lists over HTTP and in events: `limit`, and `after` or `before`, which say where the page
--- begins. An answer is {items, next}: `next` holds what to ask for the following page, and is
+-- Pages of lists over HTTP and in events: `limit`, and `after` or `before`, which say where the
+-- page begins. An answer is {items, next}: `next` holds what to ask for the following page, and is
 -- missing at the end.
 local schema = require "schema"
 
@@ -55,8 +55,8 @@ local function answer(entries, page, of, from)
   return { items = json.array(items), next = from }
 end
 
---- A page of a stream, oldest first: its end, or what is before or after an id. `of(entry)` makes an
---- item of an entry {id, at, value}. Raises `unavailable` if the store can't be read.
+--- A page of a stream, oldest first: its end, or what is before or after an id. `of(entry)` makes
+--- an item of an entry {id, at, value}. Raises `unavailable` if the store can't be read.
 function paging.stream(store, stream, page, of)
   local entries, why = store:history(stream, {
     limit = page.limit + 1, after = page.after, before = page.before,

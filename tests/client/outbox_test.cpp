@@ -55,8 +55,7 @@ TEST_CASE("the limit of bytes in an outbox counts attachments, and refuses what 
     CHECK(refusing.push(entry("b", std::string(300, 'x'))).number);
 
     Outbox dropping({.bytes = 1000, .drop_oldest = true});
-    for (const char* each : {"a", "b", "c"})
-        dropping.push(entry(each, std::string(200, 'x')));
+    for (const char* each : {"a", "b", "c"}) dropping.push(entry(each, std::string(200, 'x')));
     CHECK(dropping.push(entry("d", std::string(500, 'x'))).dropped.size() == 2);
     const auto never = dropping.push(entry("e", std::string(2000, 'x')));
     CHECK_FALSE(never.number);

@@ -148,7 +148,7 @@ describe("moonwire new", () => {
     for (const [name, why] of [
       ["taken", /it exists already/], ["file", /can't make/], ["", /./], ["../up", /no name for an app/],
       ["a/b", /no name for an app/], ["Upper", /no name for an app/], ["1st", /no name for an app/],
-      ["public", /no name for an app/], ["x".repeat(65), /no name for an app/], [".hidden", /no name for an app/],
+      ["public", /no name for an app/], ["shared", /no name for an app/], ["x".repeat(65), /no name for an app/], [".hidden", /no name for an app/],
     ]) {
       const result = moonwire(["new", name, "--dir", folder]);
       assert.notStrictEqual(result.status, 0, name);

@@ -163,6 +163,7 @@ test("several keys: PEM files, a JWK set that is written anew; a public key is n
   const rsa = crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
   const ec = crypto.generateKeyPairSync("ec", { namedCurve: "P-256" });
   const next = crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const ed = crypto.generateKeyPairSync("ed25519");
   const pem = rsa.publicKey.export({ type: "spki", format: "pem" });
   const jwk = (key, kid) => ({ ...key.publicKey.export({ format: "jwk" }), kid, use: "sig" });
   const broker = await start(`
@@ -170,12 +171,15 @@ jwks_file = "keys.json"
 [[plugins.jwt.key]]
 file = "rsa.pem"
 [[plugins.jwt.key]]
+file = "ed.pem"
+[[plugins.jwt.key]]
 id = "old"
 secret_file = "secret.txt"
 algorithm = "HS512"
 `, {
     before: (folder) => {
       fs.writeFileSync(path.join(folder, "rsa.pem"), pem);
+      fs.writeFileSync(path.join(folder, "ed.pem"), ed.publicKey.export({ type: "spki", format: "pem" }));
       fs.writeFileSync(path.join(folder, "secret.txt"), `${SECRET}\n`);
       fs.writeFileSync(path.join(folder, "keys.json"), JSON.stringify({ keys: [jwk(ec, "e1")] }));
     },
@@ -184,8 +188,14 @@ algorithm = "HS512"
   await connect(t, broker, { auth: { token: sign({}, { algorithm: "ES256", keyid: "e1" }, ec.privateKey) } });
   await connect(t, broker, { auth: { token: sign({}, { algorithm: "HS512", keyid: "old" }) } });
 
-  // jsonwebtoken refuses to make this one.
+  // jsonwebtoken does not make these.
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const text = `${encode({ alg: "EdDSA" })}.${encode({ sub: "u1", role: "driver", exp: 4e9 })}`;
+  const signature = crypto.sign(null, Buffer.from(text), ed.privateKey);
+  await connect(t, broker, { auth: { token: `${text}.${signature.toString("base64url")}` } });
+  signature[0] ^= 1;
+  assert.deepStrictEqual(await refusal(t, broker, `${text}.${signature.toString("base64url")}`),
+    ["unauthorized", "the token's signature does not hold"]);
   const body = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ sub: "u1", role: "admin", exp: 4e9 })}`;
   const confused = `${body}.${crypto.createHmac("sha256", pem).update(body).digest("base64url")}`;
   assert.deepStrictEqual(await refusal(t, broker, confused), ["unauthorized", "no key is for this token"]);
@@ -287,7 +297,7 @@ test("in moonwire test a client is a user, or brings a token", () => {
     "main_test.lua": `
       describe("tokens", function()
         it("lets a user in", function()
-          local a = connect("/", { user = { sub = "u7", role = "driver" } })
+          local a = connect("/", { user = { sub = "u7", role = "driver" }, auth = { device = "d" } })
           expect(a:call("who")).to_equal("u7")
           local status, body = request("GET", "/admin", { user = { sub = "u8", role = "admin" } })
           expect(status).to_equal(200)

@@ -3,7 +3,7 @@
 // pkg-config, loaded and called. And what else `meson install` leaves where.
 
 const assert = require("node:assert");
-const { execFileSync } = require("node:child_process");
+const { execFileSync, spawnSync } = require("node:child_process");
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
@@ -47,12 +47,18 @@ test("an installed Moonwire, and a plugin built with it", { skip: SANITIZED }, a
   await t.test("everything is where it belongs, below the prefix", () => {
     for (const file of [
       "include/moonwire/plugin/plugin.hpp", "include/moonwire/plugin/settings.hpp",
-      "share/moonwire/annotations/moonwire.lua", "lib/systemd/system/moonwire.service",
+      "share/moonwire/annotations/moonwire.lua",
+      "share/moonwire/metrics/alerts.yml", "share/moonwire/metrics/grafana.json", "lib/systemd/system/moonwire.service",
     ]) assert.ok(fs.existsSync(path.join(prefix, file)), file);
     assert.strictEqual(find(prefix, /man1\/moonwire\.1(\.gz)?$/).length, 1);
     assert.strictEqual(find(prefix, /pkgconfig\/moonwire-plugin\.pc$/).length, 1);
     const unit = fs.readFileSync(path.join(prefix, "lib/systemd/system/moonwire.service"), "utf8");
     assert.strictEqual(/^ExecStart=(\S+) run /m.exec(unit)[1], binary.slice(root.length));
+    // As systemd reads it, with the binary where it is now.
+    const copy = path.join(root, "moonwire.service");
+    fs.writeFileSync(copy, unit.replace(/^(ExecStart=)\S+/m, `$1${binary}`));
+    const verified = spawnSync("systemd-analyze", ["verify", "--man=no", copy], { encoding: "utf8" });
+    if (!verified.error) assert.deepStrictEqual([verified.status, verified.stderr], [0, ""]);
     // Every header that one of the api's includes is there.
     const headers = fs.readdirSync(path.join(prefix, "include/moonwire/plugin"));
     for (const header of headers) {

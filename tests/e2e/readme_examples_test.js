@@ -560,6 +560,19 @@ ns:on_connect(function(socket) socket:join("staff") end)`,
     }),
   ],
 
+  "Metrics": [
+    served({ settings: { "plugins.load": "metrics" } }, async (stage) => {
+      const socket = await stage.open();
+      for (let i = 0; i < 3; ++i) await ask(socket, "queue");
+      await ask(socket, "checkout", "cup", "left", 2);
+      const page = await (await fetch(`${stage.broker.url}/metrics`)).text();
+      for (const line of [
+        'shop_sold_total{namespace="/shop",item="cup"} 1', 'shop_waiting{namespace="/shop"} 2',
+        'shop_checkout_seconds_bucket{namespace="/shop",desk="left",le="5"} 1',
+      ]) assert.ok(page.includes(`${line}\n`), `${line} in\n${page}`);
+    }),
+  ],
+
   "Settings": [
     (block) => assert.match(block.text, /^# shop\/moonwire\.toml\n/),  // goes into the next one's app
     (block, t) => settings(block, t),

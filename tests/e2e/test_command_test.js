@@ -168,6 +168,29 @@ it("goes on", function() expect(connect("/t"):call("double", 1)).to_equal(2) end
     assert.match(run(files, "--set", "settings.shop.limit=6").stdout, /expected 5, got 6/);
   });
 
+  it("runs the tests of what apps share with all of them, or by itself, not with one app", () => {
+    const files = {
+      "one/main.lua": 'local twice = require "shared.twice"\nnamespace("/one"):on("e", function(_, n) return twice(n) end)',
+      "one/main_test.lua": 'it("asks", function() expect(connect("/one"):call("e", 2)).to_equal(4) end)',
+      "shared/twice.lua": "return function(n) return n * 2 end",
+      "shared/twice_test.lua": 'it("doubles", function() expect(require "shared.twice" (3)).to_equal(6) end)',
+    };
+    const folder = scriptsFolder(files);
+    const names = (...where) => [...moonwire(["test", path.join(folder, ...where), "--verbose"]).stdout
+      .matchAll(/^ok (\w+)/gm)].map((match) => match[1]);
+    assert.deepStrictEqual(names(), ["asks", "doubles"]);
+    assert.deepStrictEqual(names("one"), ["asks"]);
+    assert.deepStrictEqual(names("shared"), ["doubles"]);
+    for (const where of ["", "one", "shared"])
+      assert.match(moonwire(["check", path.join(folder, where), "--strict"]).stdout, /^ok: 1 app/);
+    // What lies beside an app by chance is not looked through.
+    fs.mkdirSync(path.join(folder, "shared/deep"));
+    fs.renameSync(path.join(folder, "shared/twice.lua"), path.join(folder, "shared/deep/twice.lua"));
+    fs.rmSync(path.join(folder, "shared/twice_test.lua"));
+    assert.match(moonwire(["check", path.join(folder, "one")]).stdout, /module 'shared.twice' not found/);
+    fs.rmSync(folder, { recursive: true });
+  });
+
   it("does what the documents' example says", () => {
     const page = fs.readFileSync(path.join(__dirname, "../../scripts/README.md"), "utf8");
     const block = (start) => {

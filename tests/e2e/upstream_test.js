@@ -2,16 +2,19 @@
 // The plugin upstream: a broker's scripts as a client of a Node Socket.IO server, and of another broker.
 
 const assert = require("node:assert");
+const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
+const os = require("node:os");
 const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const { Server } = require("socket.io");
-const { Broker, moonwire, scriptsFolder } = require("./lib/broker");
+const { Broker, moonwire, scriptsFolder, ROOT } = require("./lib/broker");
 const { Authority } = require("./lib/certificates");
 const { Clients } = require("./lib/clients");
-const { until } = require("./lib/wait");
+const { readExamples } = require("./lib/examples");
+const { event, until } = require("./lib/wait");
 
 /// A namespace whose clients drive one connection: `options` is Lua.
 const script = (options, more = "") => `
@@ -100,9 +103,9 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
         set: (io) => io.of("/cad").use((socket, next) =>
           next(socket.handshake.auth.token === "secret" ? undefined : new Error("no"))
         ).on("connection", (socket) => {
-          socket.onAny((event, ...args) => {
-            if (typeof args.at(-1) === "function") args.pop()(event, ...args);
-            else told.push([event, ...args]);
+          socket.onAny((name, ...args) => {
+            if (typeof args.at(-1) === "function") args.pop()(name, ...args);
+            else told.push([name, ...args]);
           });
         }),
       });
@@ -135,7 +138,7 @@ for (const [name, options] of Object.entries(TRANSPORTS)) {
       assert.deepStrictEqual(await all("refuse"), [{ error: { code: "teapot", message: "short", data: { a: 1 } } }]);
       assert.deepStrictEqual(await all("bug"), [{ error: { code: "internal", message: "internal error" } }]);
       let unanswered = 0;
-      for (const event of ["mute", "nobody handles this"]) upstream.emit(event, () => ++unanswered);
+      for (const name of ["mute", "nobody handles this"]) upstream.emit(name, () => ++unanswered);
       assert.deepStrictEqual(await all("ask"), ["answer"]);
       assert.strictEqual(unanswered, 0);
 
@@ -303,6 +306,57 @@ describe("over TLS", () => {
   }
 });
 
+it("killed and started again under load, the server has all that it acknowledged, once and in order", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moonwire-upstream-"));
+  const file = path.join(folder, "items");
+  const begin = async (port) => {
+    const child = spawn(process.execPath, ["-e", `
+      const io = new (require("socket.io").Server)(${port});
+      io.on("connection", (socket) => socket.on("item", (i, reply) => {
+        require("fs").appendFileSync(${JSON.stringify(file)}, i + "\\n");
+        reply();
+      }));
+      io.httpServer.on("listening", () => console.log(io.httpServer.address().port));
+    `], { cwd: __dirname, stdio: ["ignore", "pipe", "inherit"] });
+    child.unref();
+    const [line] = await event(child.stdout, "data");
+    return { child, port: Number(line) };
+  };
+  let server = await begin(0);
+  try {
+    const { ask } = await bridge(`url = "http://127.0.0.1:${server.port}", reconnection_attempts = 0`, {
+      more: 'ns:on("sure", function(_, i) return select(2, cad:call("item", i)) end)',
+    });
+    await state(ask, "connected");
+    const fates = [];
+    const send = (first, last) => {
+      for (let i = first; i <= last; ++i) fates.push(ask("sure", i).then((why) => [i, why ?? null]));
+    };
+    for (let round = 0; round < 3; ++round) {
+      send(round * 600 + 1, round * 600 + 300);
+      await fates[round * 600];  // in the middle of them
+      server.child.kill("SIGKILL");
+      await event(server.child, "exit");
+      send(round * 600 + 301, round * 600 + 600);
+      server = await begin(server.port);
+      await state(ask, "connected");
+    }
+    const ends = await Promise.all(fates);
+    const items = fs.readFileSync(file, "utf8").trim().split("\n").map(Number);
+    assert.deepStrictEqual(items, [...new Set(items)].sort((a, b) => a - b), "once and in order");
+    for (const [i, why] of ends) {
+      assert.ok(why === null || why === "disconnected", why);
+      if (why === null) assert.ok(items.includes(i), `${i} was acknowledged`);
+    }
+    // What was raised while it was away is there, all of it.
+    for (const [i, why] of ends) if (i % 600 === 0) assert.strictEqual(why, null);
+    assert.strictEqual((await ask("fate")).reconnections, 3);
+  } finally {
+    server.child.kill("SIGKILL");
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
 describe("with another broker", () => {
   it("events and acknowledgements go both ways", async () => {
     const other = await Broker.start({ scripts: { "main.lua": `
@@ -321,6 +375,39 @@ ns:on("ask me", function(socket, ...) return socket:call("ask", ...) end)
     await stop();
     await other.stop();
   });
+});
+
+it("the example of plugins/README.md does what the text says", async () => {
+  const incidents = [];
+  const node = await serve({ set: (io) => io.use((socket, next) => {
+    next(socket.handshake.auth.token === "secret" ? undefined : new Error("no"));
+  }).on("connection", (socket) => {
+    socket.on("unit:status", (unit) => incidents.push(unit));
+    socket.on("incident:find", (id, reply) => reply({ id }));
+  }) });
+  const example = readExamples(path.join(ROOT, "plugins/README.md"))
+    .find(({ section, language }) => section === "upstream" && language === "lua");
+  const broker = await Broker.start({
+    scripts: {
+      "dispatch/main.lua": example.text + 'ns:on_connect(function(socket) socket:join("dispatchers") end)\n',
+      "dispatch/moonwire.toml": `[settings.cad]\nurl = "${node.url}"\ntoken = "secret"\n`,
+    },
+    settings: { "plugins.load": "upstream" },
+  });
+  const client = await clients.open(broker, "/dispatch", { transports: ["websocket"] });
+  const ask = (...args) => client.timeout(20000).emitWithAck(...args);
+  await until(async () => (await ask("bridge:health")).connected, "the bridge");
+  await ask("unit:status", { unit: 7 });
+  assert.deepStrictEqual(await until(() => incidents[0], "the unit"), { unit: 7 });
+  assert.deepStrictEqual(await ask("incident:find", 3), { id: 3 });
+  const heard = event(client, "incident:new");
+  const [socket] = [...node.io.sockets.sockets.values()];
+  assert.deepStrictEqual(await socket.timeout(20000).emitWithAck("incident:new", { id: 1 }), { received: true });
+  assert.deepStrictEqual(await heard, [{ id: 1 }]);
+  const status = event(client, "bridge");
+  await node.stop();
+  assert.strictEqual((await status)[0], "disconnected");
+  await broker.stop();
 });
 
 it("a reload keeps the connection and its queue, and replaces what handles its events", async () => {
@@ -419,7 +506,7 @@ it("moonwire check finds what is wrong with a connection, and opens none", async
   };
   assert.strictEqual(check(`name = "a", url = "${node.url}"`).status, 0);
   assert.strictEqual(node.io.engine.clientsCount, 0);
-  for (const [options, complaint] of [
+  for (const [options, complaint, line = 2] of [
     ['url = "http://a"', "upstream.connect: needs a name"],
     ['name = "a"', "upstream.connect: a: needs a url"],
     ['name = "a", url = "ftp://a"', "upstream.connect: a: 'ftp://a' is no http, https, ws or wss URL"],
@@ -429,10 +516,11 @@ it("moonwire check finds what is wrong with a connection, and opens none", async
     ['name = "a", url = "http://a", namespace = "b"', "upstream.connect: a: a namespace begins with /"],
     ['name = "a", url = "http://a", auth = { 1 }', "upstream.connect: a: auth is a table with names"],
     ['name = "a", url = "http://a", transports = { "carrier pigeon" }', "upstream.connect: a: a transport is"],
+    ['name = "a", url = "http://a" }\nrequire("plugin.upstream").connect { name = "a", url = "http://b"',
+      "upstream.connect: there is a connection 'a' already: share it by a module", 3],
   ]) {
     const { status, stdout, stderr } = check(options);
     assert.strictEqual(status, 1, options);
-    assert.ok((stdout + stderr).includes(`app/main.lua:2: error: ${complaint}`) ||
-      (stdout + stderr).includes(complaint), stdout + stderr);
+    assert.ok((stdout + stderr).includes(`app/main.lua:${line}: ${complaint}`), stdout + stderr);
   }
 });

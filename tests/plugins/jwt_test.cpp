@@ -1,3 +1,4 @@
+#include <cjose/base64.h>
 #include <cjose/cjose.h>
 #include <doctest/doctest.h>
 #include <openssl/evp.h>
@@ -100,6 +101,43 @@ std::string pem_of(const char* type, unsigned bits, const char* curve) {
     EVP_PKEY_free(key);
     return pem;
 }
+
+std::string base64url(std::string_view bytes) {
+    cjose_err error{};
+    char* text = nullptr;
+    std::size_t size = 0;
+    cjose_base64url_encode(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), &text,
+                           &size, &error);
+    std::string encoded(text, size);
+    std::free(text);
+    return encoded;
+}
+
+/// A pair of keys of Ed25519, which cjose has not.
+struct EdPair {
+    std::shared_ptr<EVP_PKEY> key{EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"), EVP_PKEY_free};
+
+    std::string pem() const {
+        BIO* bio = BIO_new(BIO_s_mem());
+        PEM_write_bio_PUBKEY(bio, key.get());
+        char* data = nullptr;
+        const long size = BIO_get_mem_data(bio, &data);
+        std::string text(data, static_cast<std::size_t>(size));
+        BIO_free(bio);
+        return text;
+    }
+    std::string sign(const std::string& header, const std::string& claims) const {
+        const std::string text = base64url(header) + "." + base64url(claims);
+        std::string signature(64, '\0');
+        std::size_t size = signature.size();
+        EVP_MD_CTX* context = EVP_MD_CTX_new();
+        EVP_DigestSignInit(context, nullptr, nullptr, nullptr, key.get());
+        EVP_DigestSign(context, reinterpret_cast<unsigned char*>(signature.data()), &size,
+                       reinterpret_cast<const unsigned char*>(text.data()), text.size());
+        EVP_MD_CTX_free(context);
+        return text + "." + base64url(signature);
+    }
+};
 
 std::string thrown(auto&& call) {
     try {
@@ -230,6 +268,48 @@ TEST_CASE("exp, nbf, iss and aud hold, with leeway") {
     CHECK(verdict.expires == 1'700'000'105);
     CHECK(verify_token(sign(secret("secret"), "HS256", R"({"exp":1})"), keys, {}, kNow)
               .verdict.code == "token_expired");
+}
+
+TEST_CASE("EdDSA verifies by Ed25519, whatever the key came in") {
+    // RFC 8037, appendix A.4: it holds, but its text is no claims.
+    const std::string example =
+        "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-"
+        "09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    const std::string jwk =
+        R"("kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})";
+    const auto keys = jwks_keys("{" + jwk, true);
+    CHECK(fate(example, keys) == "the token has no claims");
+    for (std::size_t i = 30; i + 1 < example.size(); i += 7) {
+        std::string bad = example;
+        bad[i] = bad[i] == 'A' ? 'B' : 'A';
+        CHECK(fate(bad, keys) != "the token has no claims");
+    }
+
+    const EdPair one, other;
+    const std::vector<Key> pem{pem_key("", one.pem(), "")};
+    CHECK(pem[0].algorithm == "EdDSA");
+    CHECK(fate(one.sign(R"({"alg":"EdDSA"})", kClaims), pem) == "accepted");
+    CHECK(fate(other.sign(R"({"alg":"EdDSA"})", kClaims), pem) == kForged);
+    CHECK(fate(one.sign(R"({"alg":"EdDSA","crit":["b64"]})", kClaims), pem) ==
+          "the token asks for an extension");
+    CHECK(fate(one.sign(R"({"alg":"ES256"})", kClaims), pem) != "accepted");
+    // Two parsers may each read another of the two.
+    CHECK(fate(other.sign(R"({"alg":"HS256","alg":"EdDSA"})", kClaims), pem) != "accepted");
+    CHECK(fate(other.sign(R"({"alg":"EdDSA","alg":"HS256"})", kClaims), pem) != "accepted");
+    CHECK(fate(one.sign(R"({"alg":"EdDSA","kid":"b"})", kClaims), {pem_key("a", one.pem(), "")}) ==
+          kNoKey);
+    CHECK(fate(one.sign(R"({"alg":"EdDSA"})", kClaims), {secret_key("", one.pem(), "")}) == kNoKey);
+    CHECK(fate(one.sign(R"({"alg":"EdDSA"})", R"({"exp":1})"), pem) == "the token has expired");
+    CHECK(thrown([&] { pem_key("", one.pem(), "ES256"); }) == "the key is none for ES256");
+    CHECK(jwks_keys(R"({"alg":"EdDSA",)" + jwk, true).size() == 1);
+    for (const std::string& bad :
+         {R"({"alg":"ES256",)" + jwk, std::string(R"({"kty":"OKP","crv":"X25519","x":"AA"})"),
+          std::string(R"({"kty":"OKP","crv":"Ed25519","x":"AA"})"),
+          std::string(R"({"kty":"OKP","crv":"Ed25519","x":"!"})")})
+        CHECK(thrown([&] { jwks_keys(bad, true); }) == "no key in it can verify tokens");
+    for (const char* token : {"eyJhbGciOiJFZERTQSJ9..", "eyJhbGciOiJFZERTQSJ9.!.AA",
+                              "eyJhbGciOiJFZERTQSJ9.e30", "eyJhbGciOiJFZERTQSJ9.e30.AA.AA"})
+        CHECK(fate(token, pem) != "accepted");
 }
 
 TEST_CASE("a token that is signed here verifies here, and begins and ends when it says") {

@@ -93,8 +93,13 @@ TEST_CASE("the text form has the same series") {
 
 TEST_CASE("numbers that are none are written as Prometheus reads them") {
     const double infinity = std::numeric_limits<double>::infinity();
-    const plugin::Metrics odd{{"g", "G.", MetricKind::gauge, {"x"}, {},
-                               {{{"a"}, infinity, {}}, {{"b"}, -infinity, {}},
+    const plugin::Metrics odd{{"g",
+                               "G.",
+                               MetricKind::gauge,
+                               {"x"},
+                               {},
+                               {{{"a"}, infinity, {}},
+                                {{"b"}, -infinity, {}},
                                 {{"c"}, std::numeric_limits<double>::quiet_NaN(), {}},
                                 {{"d"}, 1e300, {}}}}};
     const std::string text = expose(odd, Format::open_metrics);

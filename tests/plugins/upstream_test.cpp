@@ -66,12 +66,13 @@ TEST_CASE("options are the same in any order, and others if any of them differs"
         return read_wanted("[[\"a\"," + options + "]]").front();
     };
     const auto one = wanted(R"({"url":"http://a","queue":1,"auth":"{\"a\":1,\"b\":[2]}"})");
-    CHECK(same_options(one, wanted(R"({"auth":"{\"b\":[2],\"a\":1}","queue":1,"url":"http://a"})")));
+    CHECK(
+        same_options(one, wanted(R"({"auth":"{\"b\":[2],\"a\":1}","queue":1,"url":"http://a"})")));
     CHECK_FALSE(
         same_options(one, wanted(R"({"auth":"{\"b\":[3],\"a\":1}","queue":1,"url":"http://a"})")));
     CHECK_FALSE(same_options(one, wanted(R"({"auth":"","queue":1,"url":"http://a"})")));
-    CHECK_FALSE(same_options(
-        one, wanted(R"({"auth":"{\"a\":1,\"b\":[2]}","queue":2,"url":"http://a"})")));
+    CHECK_FALSE(
+        same_options(one, wanted(R"({"auth":"{\"a\":1,\"b\":[2]}","queue":2,"url":"http://a"})")));
 }
 
 TEST_CASE("so many events are handled at once, and the others wait in order") {

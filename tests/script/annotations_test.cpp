@@ -82,11 +82,16 @@ TEST_CASE("the annotations have every name that scripts are given, and no other"
     // A namespace is the chain to everybody, too.
     classes["Namespace"].merge(Names(classes["Chain"]));
     const std::map<std::string, std::string> names_of_types{
-        {std::string(kNamespaceType), "Namespace"}, {std::string(kSocketType), "Socket"},
-        {std::string(kChainType), "Chain"},         {std::string(kRemoteChainType), "Chain"},
-        {std::string(kTimerType), "Timer"},         {std::string(kGeoIndexType), "GeoIndex"},
-        {std::string(kRawType), "Raw"},           {std::string(kStoreType), "Store"},
-        {std::string(kCounterType), "Counter"},   {std::string(kGaugeType), "Gauge"},
+        {std::string(kNamespaceType), "Namespace"},
+        {std::string(kSocketType), "Socket"},
+        {std::string(kChainType), "Chain"},
+        {std::string(kRemoteChainType), "Chain"},
+        {std::string(kTimerType), "Timer"},
+        {std::string(kGeoIndexType), "GeoIndex"},
+        {std::string(kRawType), "Raw"},
+        {std::string(kStoreType), "Store"},
+        {std::string(kCounterType), "Counter"},
+        {std::string(kGaugeType), "Gauge"},
         {std::string(kHistogramType), "Histogram"}};
     for (const auto& [type, members] : api.members) {
         if (kStandard.contains(type)) continue;

@@ -46,6 +46,16 @@ TEST_CASE("check loads everything in scratch states and serves nothing") {
     CHECK(problems[1].starts_with("app/twice.lua:2:0: a second route GET /x"));
 }
 
+TEST_CASE("check knows the metrics of all namespaces") {
+    CheckTest test;
+    test.folder.write("a.lua", "local ns = namespace '/a'\nmetrics.counter('x_total', 'X.')");
+    test.folder.write("b.lua", "local ns = namespace '/b'\nmetrics.counter('x_total', 'X.')");
+    CHECK(test.check().empty());
+    test.folder.write("c.lua", "local ns = namespace '/c'\n\nmetrics.gauge('x', 'X.')");
+    CHECK(test.check() ==
+          Lines{"app/c.lua:3:0: metric 'x': in namespace /a it is a counter, not a gauge"});
+}
+
 TEST_CASE("every file's errors are told at once, each once") {
     CheckTest test;
     test.folder.write("a.lua", "local ns = namespace '/t'\nlocal = 1");

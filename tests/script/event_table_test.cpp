@@ -40,9 +40,9 @@ ns:relay('passed')
 ns:relay('guarded', { role = 'driver' })
 )");
     const auto client = test.join();
-    for (const char* each : {R"(["good"])", R"(["picky",1])", R"(["picky","x"])", R"(["refuses"])",
-                             R"(["buggy"])", R"(["passed"])", R"(["guarded"])", R"(["x"])",
-                             R"(["y"])"})
+    for (const char* each :
+         {R"(["good"])", R"(["picky",1])", R"(["picky","x"])", R"(["refuses"])", R"(["buggy"])",
+          R"(["passed"])", R"(["guarded"])", R"(["x"])", R"(["y"])"})
         test.send(client, each);
     test.advance(2);
     CHECK(events_of(test) == Lines{"buggy: 1, 1, 1", "good: 1, 0, 1", "guarded: 1, 1, 0",
@@ -52,9 +52,10 @@ ns:relay('guarded', { role = 'driver' })
 
 TEST_CASE("a handler's own time and its answer's are told apart") {
     ScriptTest test;
-    test.load("local ns = namespace '/t'\n"
-              "ns:on('slow', function() local till = os.clock() + 0.02 "
-              "while os.clock() < till do end sleep(1) end)");
+    test.load(
+        "local ns = namespace '/t'\n"
+        "ns:on('slow', function() local till = os.clock() + 0.02 "
+        "while os.clock() < till do end sleep(1) end)");
     test.send(test.join(), R"(["slow"])");
     std::this_thread::sleep_for(std::chrono::milliseconds(30));  // the wait, by the real clock
     test.advance(2);
@@ -67,10 +68,12 @@ TEST_CASE("a handler's own time and its answer's are told apart") {
 TEST_CASE("only so many events have figures of their own") {
     ScriptTest test;
     test.options.figures.events = 2;
-    test.load("local ns = namespace '/t'\n"
-              "for _, name in ipairs { 'd', 'c', 'b', 'a' } do ns:on(name, function() end) end");
+    test.load(
+        "local ns = namespace '/t'\n"
+        "for _, name in ipairs { 'd', 'c', 'b', 'a' } do ns:on(name, function() end) end");
     const auto client = test.join();
-    for (const char* each : {R"(["a"])", R"(["b"])", R"(["c"])", R"(["d"])"}) test.send(client, each);
+    for (const char* each : {R"(["a"])", R"(["b"])", R"(["c"])", R"(["d"])"})
+        test.send(client, each);
     CHECK(events_of(test) == Lines{"a: 1, 0, 1", "b: 1, 0, 1", "other: 2, 0, 2"});
 }
 

@@ -92,6 +92,8 @@ TEST_CASE("values of the API are followed through locals and handlers") {
           "schema.()object schema.x ");
     CHECK(members("local geo = require('geo') geo.index(5):near()") == "geo.()index geo index:()near ");
     CHECK(members("log.info('x') local l = log l.warn()") == "log.()info log.()warn ");
+    CHECK(members("local c = metrics.counter('a_total', 'A.') c:inc()") ==
+          "metrics.()counter counter:()inc ");
     CHECK(members("every(1, f):cancel()") == "timer:()cancel ");
     CHECK(members("namespace_of('/x'):to('r'):emit('e')") == "remote chain:()to remote chain:()emit ");
     CHECK(members("local ns = namespace '/t' ns:on_connect(function(s) s.data = {} s.x = 1 end)") ==

@@ -88,7 +88,8 @@ TEST_CASE("names that Prometheus or the broker would not have are refused") {
 TEST_CASE("labels' values are made short and valid, and stay apart") {
     CHECK(key({"ab", "c"}) != key({"a", "bc"}));
     CHECK(key({std::string(128, 'x')}) == key({std::string(500, 'x')}));
-    CHECK(key({"a\xff" "b"}) == key({"a?b"}));
+    CHECK(key({"a\xff"
+               "b"}) == key({"a?b"}));
     // A sequence that has no room goes as a whole.
     CHECK(key({std::string(127, 'x') + "\xc3\xa4"}) == key({std::string(127, 'x')}));
     CHECK(key({std::string(127, 'x') + "\xff\xff"}) == key({std::string(127, 'x') + "?"}));
@@ -161,7 +162,8 @@ end)
         const std::string said = attempt(i);
         CHECK_MESSAGE(said.find(text) != std::string::npos, said);
     };
-    says(1, R"([false,"metric 'sold_total': its labels are expected first, as in {item = \"x\"}"])");
+    says(1,
+         R"([false,"metric 'sold_total': its labels are expected first, as in {item = \"x\"}"])");
     says(2, "metric 'sold_total' has no label 'thing'");
     says(3, "metric 'sold_total': its label 'item' is missing");
     says(4, "metric 'sold_total': label 'item' must be a text, a number or a boolean, got table");
@@ -194,7 +196,8 @@ TEST_CASE("a wrong declaration is an error at load") {
     // To OpenMetrics they would be one.
     CHECK(test.declared("metrics.gauge('a', 'A.') metrics.counter('a_total', 'A.')") ==
           "metric 'a_total': is a gauge, not a counter");
-    CHECK(test.declared("metrics.gauge('a', 'A.'):set(1)") == "set can't be used while a file loads");
+    CHECK(test.declared("metrics.gauge('a', 'A.'):set(1)") ==
+          "set can't be used while a file loads");
     CHECK(test.declared("for i = 1, 1001 do metrics.gauge('a' .. i, 'A.') end") ==
           "metric 'a1001': there are too many metrics");
 }
@@ -213,27 +216,31 @@ TEST_CASE("a reload keeps the values; another kind or other labels don't load") 
 
     const Lines errors = test.reload(R"(local ns = namespace '/t'
 metrics.counter('sold_total', 'Sold.', { 'item', 'size' }))");
-    CHECK(errors == Lines{"app/main.lua:2: metric 'sold_total': has the labels {item}, not {item, size}; "
-                          "a running metric keeps its kind, labels and buckets"});
+    CHECK(errors ==
+          Lines{"app/main.lua:2: metric 'sold_total': has the labels {item}, not {item, size}; "
+                "a metric keeps its kind, labels and buckets while the broker runs"});
     test.ask(client, R"(["inc","cup"])");
     CHECK(test.figures() == Lines{"sold_total{/t,cup} 30"});
 
     // What no version declares any more is gone, and may come back as something else.
     CHECK(test.reload("local ns = namespace '/t'").empty());
     CHECK(test.figures().empty());
-    CHECK(test.reload("local ns = namespace '/t'\nmetrics.counter('sold_total', 'Sold.', { 'size' })")
-              .empty());
+    CHECK(
+        test.reload("local ns = namespace '/t'\nmetrics.counter('sold_total', 'Sold.', { 'size' })")
+            .empty());
 }
 
 TEST_CASE("a metric is one thing in all namespaces, each with series of its own") {
     MetricTest test;
-    const std::string counts = "local c = metrics.counter('a_total', 'A.', {'x'})\n"
-                               "ns:on('e', function() c:inc{x = 'y'} end)";
+    const std::string counts =
+        "local c = metrics.counter('a_total', 'A.', {'x'})\n"
+        "ns:on('e', function() c:inc{x = 'y'} end)";
     test.folder.write("one.lua", "local ns = namespace '/t'\n" + counts);
     test.folder.write("two.lua", "local ns = namespace '/u'\n" + counts);
     test.folder.write("zero.lua", "local ns = namespace '/v'\nmetrics.counter('a_total', 'A.')");
     const Lines errors = test.load_errors();
-    CHECK(errors == Lines{"app/zero.lua:2: metric 'a_total': in namespace /t it has the labels {x}, not {}"});
+    CHECK(errors ==
+          Lines{"app/zero.lua:2: metric 'a_total': in namespace /t it has the labels {x}, not {}"});
     test.ask(test.join("/t"), R"(["e"])", "/t");
     test.ask(test.join("/u"), R"(["e"])", "/u");
     CHECK(test.figures() == Lines{"a_total{/t,y} 10", "a_total{/u,y} 10"});

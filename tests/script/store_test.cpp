@@ -281,6 +281,21 @@ TEST_CASE("a transaction right after another is one of its own, wherever they ru
     CHECK(test.run() == "[2,3]");
 }
 
+TEST_CASE("a transaction right after another of the same task is one of its own") {
+    StoreTest test;
+    test.body(R"(
+  store:transaction(function() store:set("a", 1) end)
+  store:transaction(function() store:set("a", store:get("a") + 1) store:set("b", 2) end)
+  store:transaction(function() store:delete("b") end)
+  local undone = pcall(store.transaction, store, function()
+    store:set("a", 100)
+    store:append("s", "x")
+    error("x")
+  end)
+  return store:get("a"), store:get("b"), undone, #store:history("s"))");
+    CHECK(test.run() == "[2,null,false,0]");
+}
+
 TEST_CASE("what fails in a transaction leaves the rest of it alone; a commit that fails is told") {
     StoreTest test;
     test.options.store.queue_items = 1;

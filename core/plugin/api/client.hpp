@@ -21,17 +21,17 @@ struct ClientOptions {
     std::string auth_json = {};  // an object; empty: none
     HttpHeaders headers = {};
     bool websocket = true, polling = true;  // both: by polling where WebSocket fails
-    bool insecure = false;                  // believe any certificate ([http] ca_file says which else)
+    bool insecure = false;  // believe any certificate ([http] ca_file says which else)
     std::chrono::milliseconds timeout{20'000};  // until the namespace has answered
     std::optional<unsigned> attempts = 10;      // to come back, in a row; none: for ever
-    std::chrono::milliseconds delay{1000}, delay_max{30'000};  // doubled, give or take half
+    std::chrono::milliseconds delay{1000}, delay_max{30'000};    // doubled, give or take half
     std::size_t queue_events = 10'000, queue_bytes = 16u << 20;  // while it is away
     bool drop_oldest = false;  // when that is full; false: refuse the new
 };
 
 /// How a connection fares.
 struct ClientStatus {
-    std::string state;  // as ClientListener::on_state
+    std::string state;                              // as ClientListener::on_state
     double uptime_seconds = 0, uptime_percent = 0;  // of this connection; since the first one
     unsigned attempts = 0;                          // since the last connection
     std::uint64_t reconnections = 0, queued = 0, sent = 0, received = 0;
@@ -70,7 +70,8 @@ public:
     virtual void status(std::function<void(ClientStatus)> done) = 0;
     /// Leaves, if it is connected, and connects anew, at once, with all attempts left.
     virtual void reconnect() = 0;
-    /// Sends what is queued, if it is connected, for two seconds at most, and ends; "closed" follows.
+    /// Sends what is queued, if it is connected, for two seconds at most, and ends; "closed"
+    /// follows.
     virtual void close() = 0;
 };
 

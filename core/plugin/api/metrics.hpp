@@ -15,7 +15,8 @@ enum class MetricKind : std::uint8_t { counter, gauge, histogram };
 struct MetricSample {
     std::vector<std::string> labels = {};  // values of the family's labels, in their order; UTF-8
     double value = 0;                      // of a histogram: the sum of all that was observed
-    std::vector<std::uint64_t> counts = {};  // of a histogram: each bucket's own, one more than bounds
+    std::vector<std::uint64_t> counts =
+        {};  // of a histogram: each bucket's own, one more than bounds
 };
 
 /// What is known of one thing, with a series for each combination of its labels' values.
@@ -24,7 +25,7 @@ struct MetricFamily {
     std::string help;
     MetricKind kind = MetricKind::counter;
     std::vector<std::string> labels = {};  // their names
-    std::vector<double> bounds = {};       // of a histogram: its buckets' upper bounds, but for infinity
+    std::vector<double> bounds = {};  // of a histogram: its buckets' upper bounds, but for infinity
     std::vector<MetricSample> samples = {};
 };
 using Metrics = std::vector<MetricFamily>;

@@ -113,7 +113,8 @@ void add_run_command(CLI::App& cli, int& exit_code) {
     command->add_option("--threads", options->threads, "Reactors; 0: one a core");
     command->add_option("--watch", options->watch, "Whether saving a script reloads it (true)")
         ->type_name("BOOL");
-    command->add_flag("--demo", options->demo, "Load the apps' demo.lua: their pages show something");
+    command->add_flag("--demo", options->demo,
+                      "Load the apps' demo.lua: their pages show something");
     command->add_flag("--strict", options->strict, "Don't start while a script has an error");
     command->callback([options, &exit_code] { exit_code = run(*options); });
 }

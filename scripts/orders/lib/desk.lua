@@ -4,6 +4,7 @@ local drivers = require "lib.drivers"
 local identity = require "lib.identity"
 local mailbox = require "lib.mailbox"
 local orders = require "lib.orders"
+local subscriptions = require "lib.subscriptions"
 local option = require "shared.option"
 
 local desk = {}
@@ -18,7 +19,8 @@ local function with_order(ns, id, fn)
   return result
 end
 
-local function status_letters(order, previous)
+--- To all parties and to who else watches.
+local function status_letters(ns, order, previous)
   local data = {
     orderId = order.id, orderNumber = order.orderNumber, status = order.status,
     previousStatus = previous, timestamp = order.updatedAt,
@@ -29,14 +31,10 @@ local function status_letters(order, previous)
       letters[#letters + 1] = { to = parties[kind], event = "order:statusChanged", data = data }
     end
   end
-  return letters, data
-end
-
---- Tells those in the order's room that are no party: the parties have their letters.
-local function tell_room(ns, order, event, data)
-  local parties, except = orders.parties(order), {}
-  for _, party in pairs(parties) do except[#except + 1] = party end
-  ns:to("order:" .. order.id):except(except):emit(event, data)
+  for _, party in ipairs(subscriptions.watchers(ns, order)) do
+    letters[#letters + 1] = { to = party, event = "order:statusChanged", data = data }
+  end
+  return letters
 end
 
 local function offer_of(order, metres)
@@ -65,7 +63,7 @@ local function check_owner(fields, user)
       if fields[field] and fields[field] ~= user.id then fail("forbidden", field .. " is not you") end
       fields[field] = user.id
     elseif not fields[field] then
-      fail("invalid", field .. " is required", { path = "$." .. field })
+      fail("invalid", field .. " is required", { path = field })
     end
   end
 end
@@ -110,9 +108,10 @@ function desk.move(ns, id, status, user)
   return with_order(ns, id, function()
     local order = orders.require(ns.store, id, user)
     local previous = orders.move(order, status, user)
-    local letters, data = status_letters(order, previous)
-    mailbox.post(ns, letters, function(store) orders.write(store, order) end)
-    tell_room(ns, order, "order:statusChanged", data)
+    mailbox.post(ns, status_letters(ns, order, previous), function(store)
+      orders.write(store, order)
+    end)
+    if orders.has_ended(order) then subscriptions.close(ns, order) end
     return order
   end)
 end
@@ -125,18 +124,15 @@ function desk.assign(ns, id, driver_id, user)
       fail("forbidden", "not your order")
     end
     if not driver_id then
-      if not order.pickup then fail("invalid", "driverId is required", { path = "$.driverId" }) end
+      if not order.pickup then fail("invalid", "driverId is required", { path = "driverId" }) end
       driver_id = drivers.near(ns, order.pickup)[1]
       if not driver_id then fail("conflict", "no driver is near") end
     end
     local before = orders.parties(order).driver
-    local unassigned = before and { id = order.id, number = order.number,
-                                    pickupDriverId = order.pickupDriverId,
-                                    customerId = order.customerId, merchantId = order.merchantId }
     local previous = orders.assign(order, driver_id, user)
     local card = drivers.card(drivers.find(ns, driver_id))
-    local letters, data = {}, nil
-    if previous ~= order.status then letters, data = status_letters(order, previous) end
+    local letters = {}
+    if previous ~= order.status then letters = status_letters(ns, order, previous) end
     local driver = orders.parties(order).driver
     local view = orders.view(order)
     view.timestamp = order.updatedAt
@@ -154,56 +150,12 @@ function desk.assign(ns, id, driver_id, user)
       } }
     end
     mailbox.post(ns, letters, function(store)
-      if before and before ~= driver then orders.take_from(store, unassigned) end
+      if before and before ~= driver then orders.take_from(store, order, before) end
       orders.write(store, order)
     end)
     if before and before ~= driver then ns:to(before):leave("order:" .. order.id) end
-    if data then tell_room(ns, order, "order:statusChanged", data) end
     return order
   end)
-end
-
---- Takes in where a driver is, and tells those whose orders they have. {accepted, orders}
-function desk.locate(ns, driver_id, place)
-  local taken = drivers.move(ns, driver_id, place)
-  if not taken then return { accepted = false, reason = "too soon and too near", orders = 0 } end
-  local base = {
-    driverId = driver_id, latitude = taken.latitude, longitude = taken.longitude,
-    heading = taken.heading, speed = taken.speed, timestamp = iso_time(),
-  }
-  local function with(more)
-    local data = {}
-    for name, value in pairs(base) do data[name] = value end
-    for name, value in pairs(more) do data[name] = value end
-    return data
-  end
-  local party = "driver:" .. driver_id
-  local ids = json.array {}
-  for _, order in ipairs(orders.active(ns, party)) do
-    ids[#ids + 1] = order.id
-    local target = orders.is_under_way(order) and order.dropoff or order.pickup
-    local more = { orderId = order.id, orderNumber = order.orderNumber }
-    if target then more.distanceMetres, more.etaSeconds = drivers.way(taken, target) end
-    ns:to { "order:" .. order.id, orders.parties(order).customer }:except(party)
-      :emit("driver:locationUpdate", with(more))
-  end
-  ns:to(party):emit("driver:locationUpdate", with { orderIds = ids })
-  return { accepted = true, orders = #ids }
-end
-
---- What an order's parties may know of its driver: {driver, position, distanceMetres, etaSeconds}.
-function desk.tracking(ns, order)
-  if not order.pickupDriverId then return nil end
-  local driver = drivers.find(ns, order.pickupDriverId)
-  local tracking = { driver = drivers.card(driver) }
-  if driver.position and not orders.has_ended(order) then
-    local target = orders.is_under_way(order) and order.dropoff or order.pickup
-    tracking.position = driver.position
-    if target then
-      tracking.distanceMetres, tracking.etaSeconds = drivers.way(driver.position, target)
-    end
-  end
-  return tracking
 end
 
 --- A notification for a party; it waits for who is away. Its id.

@@ -108,7 +108,7 @@ function drivers.near(ns, place)
   local found, distances = {}, {}
   for i, id in ipairs(ids) do
     -- A position grows old without an event.
-    if place_of(drivers.find(ns, id)) and drivers.is_here(ns, id) then
+    if place_of(drivers.find(ns, id)) then
       found[#found + 1], distances[#distances + 1] = id, math.floor(metres[i] + 0.5)
     end
   end

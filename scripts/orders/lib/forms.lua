@@ -42,7 +42,7 @@ function forms.place(from)
   }
   for _, field in ipairs { "latitude", "longitude" } do
     if not place[field] then
-      fail("invalid", field .. ": is required: a number", { path = "$." .. field })
+      fail("invalid", field .. ": is required: a number", { path = field })
     end
   end
   return place

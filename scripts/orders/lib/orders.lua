@@ -30,6 +30,7 @@ local SET_BY = option.of("orders.set_by", schema.map(names), {
 })
 -- From these on a driver is on the way to the customer; before, to where the order is fetched.
 local UNDER_WAY = option.of("orders.under_way", names, { "PICKED_UP", "IN_TRANSIT" })
+local KEEP = option.amount("orders.keep_days", 90) * 86400
 local MAX_HISTORY = 50
 
 local statuses = machine.new("order", TRANSITIONS)
@@ -86,24 +87,25 @@ local function shelves(order)
   return all
 end
 
-local function set(store, key, value)
-  local ok, why = store:set(key, value)
+local function set(store, key, value, options)
+  local ok, why = store:set(key, value, options)
   if not ok then fail("unavailable", why) end
 end
 
---- In a transaction: writes the order.
+--- In a transaction: writes the order, which is kept for a while after it has ended.
 function orders.write(store, order)
-  set(store, "order:" .. order.id, order)
+  local ended = orders.has_ended(order)
+  local kept = ended and { ttl = KEEP } or nil
+  set(store, "order:" .. order.id, order, kept)
   for _, shelf in ipairs(shelves(order)) do
     local active = "active:" .. shelf .. ":" .. number_of(order)
-    set(store, "of:" .. shelf .. ":" .. number_of(order), order.id)
-    if orders.has_ended(order) then store:delete(active) else set(store, active, order.id) end
+    set(store, "of:" .. shelf .. ":" .. number_of(order), order.id, kept)
+    if ended then store:delete(active) else set(store, active, order.id) end
   end
 end
 
---- In a transaction: the driver has it no longer.
-function orders.take_from(store, order)
-  local party = orders.parties(order).driver
+--- In a transaction: the party has it no longer.
+function orders.take_from(store, order, party)
   for _, kind in ipairs { "of:", "active:" } do
     store:delete(kind .. party .. ":" .. number_of(order))
   end
@@ -114,6 +116,7 @@ function orders.active(ns, party, limit)
   local found = {}
   local list, why = ns.store:scan("active:" .. party .. ":", { limit = limit or 100 })
   if not list then fail("unavailable", why) end
+  -- One may have ended since.
   for _, entry in ipairs(list) do found[#found + 1] = ns.store:get("order:" .. entry.value) end
   return found
 end

@@ -5,11 +5,15 @@ const { spawn, spawnSync } = require("node:child_process");
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
+const { ROOT } = require("./broker");
 const { until, within } = require("./wait");
+
+const UNPACKED = path.join(ROOT, "build/prometheus/usr/bin");  // by run_suites, where none is installed
+const tool = (name) => (fs.existsSync(path.join(UNPACKED, name)) ? path.join(UNPACKED, name) : name);
 
 /// Runs promtool: {status, stdout, stderr}.
 function promtool(args, input = "") {
-  const result = spawnSync("promtool", args, { encoding: "utf8", input, timeout: 60000 });
+  const result = spawnSync(tool("promtool"), args, { encoding: "utf8", input, timeout: 60000 });
   if (result.error) throw result.error;
   return result;
 }
@@ -28,7 +32,7 @@ scrape_configs:
     static_configs: [{targets: ["${target}"]}]
     ${scrape}
 `);
-    it.child = spawn("prometheus", [
+    it.child = spawn(tool("prometheus"), [
       `--config.file=${file}`, `--storage.tsdb.path=${path.join(it.folder, "data")}`,
       "--web.listen-address=127.0.0.1:0",
     ], { stdio: ["ignore", "ignore", "pipe"] });

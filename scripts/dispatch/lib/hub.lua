@@ -1,0 +1,87 @@
+-- The way of every event, whether a client, a request or another system brings it: may they, does it
+-- hold, did it come before; then it is done, passed on to the other system and noted in the audit log.
+local audit = require "shared.audit"
+local duplicates = require "lib.duplicates"
+local events = require "lib.events"
+local operations = require "lib.operations"
+local option = require "shared.option"
+local roles = require "shared.roles"
+
+local hub = {}
+
+local IDS = 20000  -- by which duplicates are known
+
+local ns, forward
+
+--- {since, processed, refused, total, longest, sources}: counters since the start.
+function hub.figures()
+  local state = ns.state
+  if not state.figures then
+    state.figures = { since = now(), processed = 0, refused = 0, total = 0, longest = 0 }
+  end
+  return state.figures
+end
+
+local function note(operation, actor, event, outcome, subject, detail)
+  local log_of = operation and operation.frequent and hub.positions or hub.audit
+  log_of:note { who = actor.id, what = event, source = actor.source, outcome = outcome,
+                subject = subject, detail = detail }
+end
+
+--- Notes what is no event: connections, refusals at the door, an operator's doing.
+function hub.note(actor, what, outcome, subject, detail)
+  note(nil, actor, what, outcome, subject, detail)
+end
+
+local function run(operation, event, actor, given, form)
+  if actor.source == "unauthenticated" then fail("unauthorized", "no token") end
+  roles.require(actor, operation.roles)
+  local data = events.read(event, form, given)
+  local key = data.id and actor.id .. " " .. event .. " " .. data.id
+  local memory = ns.state.ids or duplicates.new()
+  ns.state.ids = memory
+  if key and duplicates.is_known(memory, key, IDS) then
+    return { success = true, duplicate = true }, data
+  end
+  local ok, answer, told = pcall(operation.run, actor, data)
+  if not ok then
+    if key then duplicates.forget(memory, key) end
+    error(answer, 0)
+  end
+  answer.success = true
+  if told and not actor.upstream then
+    told.id = told.id or data.id or uuid()
+    forward(event, told)
+  end
+  return answer, data
+end
+
+--- Does what an event asks for: `form` is "socket" or "rest", by which `given` is read. Waits until
+--- the store has it. Returns the answer, with the names of the socket's form; fails as `fail` does.
+function hub.perform(event, actor, given, form)
+  local operation, figures, began = operations.by_event[event], hub.figures(), now()
+  local ok, answer, data = pcall(run, operation, event, actor, given, form)
+  local taken = now() - began
+  figures.processed, figures.total = figures.processed + 1, figures.total + taken
+  figures.longest = math.max(figures.longest, taken)
+  local subject = ok and operation.subject and (data[operation.subject] or answer[operation.subject])
+  if ok then
+    note(operation, actor, event, answer.duplicate and "duplicate" or "done", subject or nil)
+    return answer
+  end
+  figures.refused = figures.refused + 1
+  local is_refusal = type(answer) == "table" and answer.code
+  note(operation, actor, event, is_refusal and answer.code or "internal", nil,
+       is_refusal and answer.message or nil)
+  error(answer, 0)
+end
+
+--- `pass_on(event, data)` is called with what is done, unless another system brought it.
+function hub.open(the_ns, pass_on)
+  ns, forward = the_ns, pass_on
+  local count, days = option.count("audit.count", 100000), option.amount("audit.days", 90)
+  hub.audit = audit.open(ns, "events", { count = count, days = days })
+  hub.positions = audit.open(ns, "positions", { count = count, days = days })
+end
+
+return hub

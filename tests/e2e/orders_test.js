@@ -1,0 +1,337 @@
+"use strict";
+// scripts/orders with socket.io-client and fetch, written from the document alone: its handshake, its events,
+// its paths; then what is asked beyond it: roles, queues over a killed broker, and the page.
+
+const assert = require("node:assert");
+const { describe, it, before, after, afterEach } = require("node:test");
+const jwt = require("jsonwebtoken");
+const { Clients } = require("./lib/clients");
+const { Broker } = require("./lib/broker");
+const { Browser, startDemo, AWAY } = require("./lib/page");
+const { event, until, within } = require("./lib/wait");
+
+const SECRET = "your-secret-key-of-thirty-two-bytes";
+const SHOP = { latitude: 52.52, longitude: 13.405 }, HOME = { latitude: 52.53, longitude: 13.42 };
+
+const sign = (party, options = {}, secret = SECRET) => {
+  const [userType, sub] = party.split(":");
+  return jwt.sign({ sub, userType, email: `${sub}@example.com` }, secret, { expiresIn: "7d", ...options });
+};
+
+const start = (options = {}) => Broker.start({ app: "orders", env: { JWT_SECRET: SECRET, ...options.env }, ...options });
+
+/// Status and body of a path, in the name of `party` (or with the token given).
+async function ask(broker, who, method, path, body) {
+  const token = who && (who.includes(":") ? sign(who) : who);
+  const response = await fetch(`${broker.url}/api/v1${path}`, {
+    method, body: body && JSON.stringify(body),
+    headers: { ...(body && { "content-type": "application/json" }), ...(token && { authorization: `Bearer ${token}` }) },
+  });
+  const text = await response.text();
+  return { status: response.status, body: text && JSON.parse(text) };
+}
+async function must(...request) {
+  const { status, body } = await ask(...request);
+  assert.ok(status < 300, `${status} ${JSON.stringify(body)}`);
+  return body;
+}
+const create = (broker, fields = {}) =>
+  must(broker, "admin:0", "POST", "/orders", { customerId: "1", merchantId: "2", pickup: SHOP, dropoff: HOME, ...fields });
+const assign = (broker, order, driverId = "3") =>
+  must(broker, "admin:0", "POST", `/orders/${order.id}/assign`, { driverId });
+const notify = (broker, party, title) => {
+  const [userType, userId] = party.split(":");
+  return must(broker, "admin:0", "POST", "/notifications", { userType, userId, title, message: "M" });
+};
+
+describe("orders", () => {
+  let broker;
+  const clients = new Clients();
+  before(async () => { broker = await start(); });
+  after(() => broker?.stop());
+  afterEach(() => clients.closeAll());
+
+  /// As the document's SocketService connects; waits for `connected`. What it hears is in `heard`.
+  async function join(party, options = {}, at = broker) {
+    const socket = clients.make(at, "/events", { transports: ["websocket", "polling"], auth: { token: sign(party) }, ...options });
+    socket.heard = [];
+    socket.onAny((name, data, acknowledge) => {
+      socket.heard.push([name, data]);
+      if (typeof acknowledge === "function" && !options.silent) acknowledge();
+    });
+    await event(socket, "connected");
+    return socket;
+  }
+  const of = (socket, name) => socket.heard.filter(([heard]) => heard === name).map(([, data]) => data);
+  const hears = (socket, name, count = 1) => until(() => of(socket, name).length >= count && of(socket, name), name);
+  const call = (socket, ...args) => within(socket.emitWithAck(...args), args[0]);
+
+  it("lets users in with their token, by auth or by the query", async () => {
+    for (const options of [{ auth: { token: sign("driver:123") } }, { query: { token: sign("driver:123") }, auth: {} },
+      { auth: { token: sign("driver:123") }, transports: ["polling"] }]) {
+      const socket = clients.make(broker, "/events", options);
+      assert.deepStrictEqual((await event(socket, "connected"))[0], { userId: "123", userType: "driver" });
+    }
+  });
+
+  it("says what is wrong by an event, and puts out", async () => {
+    const none = jwt.sign({ sub: "1", userType: "driver" }, null, { algorithm: "none", expiresIn: 60 });
+    for (const [token, message] of [
+      [undefined, "Authentication required"], ["", "Authentication required"],
+      ["nonsense", "Invalid authentication token"], [none, "Invalid authentication token"],
+      [sign("driver:1", {}, "another-secret-of-thirty-two-bytes"), "Invalid authentication token"],
+      [sign("driver:1", { expiresIn: -5 }), "Invalid authentication token"],
+      [sign("order:1"), "Invalid authentication token"],
+    ]) {
+      const socket = clients.make(broker, "/events", { auth: { token } });
+      const told = Promise.all([event(socket, "error"), event(socket, "disconnect")]);
+      const [[error], [reason]] = await told;
+      assert.deepStrictEqual(error, { message }, String(token));
+      assert.strictEqual(reason, "io server disconnect");
+    }
+  });
+
+  it("goes through the document's integration list", async () => {
+    const [merchant, customer, driver] = await Promise.all(["merchant:2", "customer:1", "driver:3"].map((party) => join(party)));
+    const order = await create(broker);
+    const [created] = await hears(merchant, "order:created");
+    assert.strictEqual(created.orderId, order.id);
+    await assign(broker, order);
+    const [assigned] = await hears(driver, "order:assigned");
+    assert.strictEqual(assigned.status, "ASSIGNED_TO_DRIVER");
+    const [{ driver: card }] = await hears(customer, "driver:assigned");
+    assert.strictEqual(card.id, "3");
+    await must(broker, "driver:3", "PATCH", `/orders/${order.id}/status`, { status: "PICKED_UP" });
+    for (const socket of [merchant, customer, driver]) {
+      const [first, second] = await hears(socket, "order:statusChanged", 2);
+      assert.deepStrictEqual(Object.keys(second).sort(), ["orderId", "orderNumber", "previousStatus", "status", "timestamp"]);
+      assert.deepStrictEqual([first.previousStatus, first.status, second.previousStatus, second.status],
+        ["PENDING", "ASSIGNED_TO_DRIVER", "ASSIGNED_TO_DRIVER", "PICKED_UP"]);
+      assert.strictEqual(new Date(second.timestamp).toISOString(), second.timestamp);
+    }
+    const watching = await join("admin:5");
+    watching.emit("subscribeToOrder", { orderId: order.id });
+    await call(watching, "unsubscribeFromOrder", "other");
+    driver.emit("driverLocationUpdate", { driverId: "3", ...HOME, orderId: order.id });
+    for (const socket of [customer, watching]) {
+      const [at] = await hears(socket, "driver:locationUpdate");
+      assert.deepStrictEqual([at.driverId, at.orderId, at.latitude], ["3", order.id, HOME.latitude]);
+    }
+  });
+
+  it("offers new orders to drivers nearby", async () => {
+    const driver = await join("driver:7");
+    await call(driver, "driverLocationUpdate", { driverId: "7", ...SHOP });
+    const order = await create(broker, { merchantId: "20" });
+    const [offer] = await hears(driver, "order:available");
+    assert.deepStrictEqual([offer.orderId, offer.distanceMetres], [order.id, 0]);
+    const answers = await Promise.all(["driver:7", "driver:8", "driver:9"].map((who) => ask(broker, who, "POST", `/orders/${order.id}/assign`, {})));
+    assert.deepStrictEqual(answers.map(({ status }) => status).sort(), [200, 409, 409]);
+  });
+
+  it("answers every event and path by who asks", async () => {
+    const order = await create(broker);
+    await assign(broker, order);
+    const error = async (party, ...args) => {
+      const socket = await join(party);
+      const answer = await call(socket, ...args);
+      socket.disconnect();
+      return answer.error ? answer.error.code : "ok";
+    };
+    for (const [party, subscribe, locate] of [
+      ["customer:1", "ok", "forbidden"], ["customer:9", "forbidden", "forbidden"], ["merchant:2", "ok", "forbidden"],
+      ["merchant:9", "forbidden", "forbidden"], ["driver:3", "ok", "ok"], ["driver:9", "forbidden", "forbidden"],
+      ["admin:0", "ok", "forbidden"],
+    ]) {
+      assert.strictEqual(await error(party, "subscribeToOrder", order.id), subscribe, party);
+      assert.strictEqual(await error(party, "driverLocationUpdate", { driverId: "3", ...SHOP, orderId: order.id }), locate, party);
+      assert.strictEqual(await error(party, "auth:refresh", { token: sign(party) }), "ok", party);
+      assert.strictEqual(await error(party, "auth:refresh", { token: sign("admin:77") }), "unauthorized", party);
+    }
+    // Each with the right credentials of: an admin, the parties, others.
+    const note = { userType: "customer", userId: "1", title: "T", message: "M" };
+    const people = ["admin:0", "customer:1", "customer:9", "merchant:2", "merchant:9", "driver:3", "driver:9"];
+    for (const [method, path, body, ...statuses] of [
+      ["POST", "/orders", { customerId: "1", merchantId: "2" }, 201, 201, 403, 201, 403, 403, 403],
+      ["GET", "/orders", null, 200, 200, 200, 200, 200, 200, 200],
+      ["GET", "/orders/available", null, 409, 403, 403, 403, 403, 200, 409],
+      ["GET", `/orders/${order.id}`, null, 200, 200, 403, 200, 403, 200, 403],
+      ["PATCH", `/orders/${order.id}/status`, { status: "IN_TRANSIT" }, 409, 403, 403, 403, 403, 409, 403],
+      ["POST", `/orders/${order.id}/assign`, { driverId: "3" }, 409, 403, 403, 409, 403, 409, 403],
+      ["POST", "/drivers/3/location", SHOP, 200, 403, 403, 403, 403, 200, 403],
+      ["GET", "/drivers/3", null, 200, 403, 403, 403, 403, 200, 403],
+      ["PATCH", "/drivers/3", { name: "Ada" }, 200, 403, 403, 403, 403, 200, 403],
+      ["POST", "/notifications", note, 202, 403, 403, 403, 403, 403, 403],
+      ["GET", "/stats", null, 200, 403, 403, 403, 403, 403, 403],
+      ["GET", "/suspicious", null, 200, 403, 403, 403, 403, 403, 403],
+    ]) {
+      const found = [];
+      for (const party of people) found.push((await ask(broker, party, method, path, body)).status);
+      assert.deepStrictEqual(found, statuses, `${method} ${path}`);
+      for (const token of [null, "nonsense", sign("admin:0", { expiresIn: -5 }), sign("admin:0", {}, "another-secret-of-thirty-two-bytes"), sign("order:1")]) {
+        assert.strictEqual((await ask(broker, token, method, path, body)).status, 401, `${method} ${path} ${token}`);
+      }
+    }
+    const { status, body } = await ask(broker, "admin:0", "POST", "/orders", { customerId: "1", pickup: { latitude: 95, longitude: 0 } });
+    assert.deepStrictEqual([status, body.error.data.path], [422, "pickup.latitude"]);
+  });
+
+  it("ends a connection with its token, unless that is refreshed", async () => {
+    const [ending, staying] = await Promise.all([1, 2].map((n) => join(`driver:${n}`, { auth: { token: sign(`driver:${n}`, { expiresIn: 2 }) } })));
+    const ended = Promise.all([event(ending, "error"), event(ending, "disconnect")]);
+    assert.strictEqual((await call(staying, "auth:refresh", { token: sign("driver:2") })).success, true);
+    assert.strictEqual((await ended)[0][0].code, "token_expired");
+    assert.ok(staying.connected);
+    await call(staying, "unsubscribeFromOrder", "x");
+  });
+
+  it("keeps what a user misses, in order, until it is acknowledged", async () => {
+    for (const title of ["a", "b", "c"]) await notify(broker, "driver:30", title);
+    const titles = (socket) => of(socket, "notification").map(({ title }) => title);
+    const silent = await join("driver:30", { silent: true });
+    await hears(silent, "notification", 3);
+    silent.disconnect();
+    const driver = await join("driver:30");
+    await hears(driver, "notification", 3);
+    assert.deepStrictEqual(titles(driver), ["a", "b", "c"]);
+    await notify(broker, "driver:30", "d");
+    await hears(driver, "notification", 4);
+    await until(async () => (await notify(broker, "driver:30", "e")).waiting <= 1, "acknowledgements");
+    await until(async () => {
+      const socket = await join("driver:30");
+      const heard = titles(socket);
+      socket.disconnect();
+      return heard.length === 0;
+    }, "an empty mailbox");
+  });
+
+  it("gives a client that lost its connection its rooms and what it missed, once", async (t) => {
+    const recovering = await start({ settings: { "recovery.enabled": true } });
+    t.after(() => recovering.discard());
+    for (const own of [broker, recovering]) {
+      const order = await create(own);
+      await assign(own, order, "33");
+      const admin = await join("admin:50", {}, own);
+      await call(admin, "subscribeToOrder", order.id);
+      const gone = event(admin, "disconnect");
+      admin.io.engine.close();
+      await gone;
+      await must(own, "admin:0", "PATCH", `/orders/${order.id}/status`, { status: "PICKED_UP" });
+      await hears(admin, "order:statusChanged");
+      assert.strictEqual(Boolean(admin.recovered), own === recovering);
+      await must(own, "driver:33", "POST", "/drivers/33/location", SHOP);
+      await hears(admin, "driver:locationUpdate");
+      await must(own, "admin:0", "PATCH", `/orders/${order.id}/status`, { status: "DELIVERED" });
+      const changes = await hears(admin, "order:statusChanged", 2);
+      assert.deepStrictEqual(changes.map(({ status }) => status), ["PICKED_UP", "DELIVERED"]);
+    }
+    await recovering.stop();
+  });
+
+  it("loses nothing that it took, and tells nothing twice, when it is killed", async (t) => {
+    const own = await start();
+    t.after(() => own.discard());
+    const order = await create(own);
+    await assign(own, order);
+    for (const title of ["a", "b", "c"]) await notify(own, "driver:3", title);
+    const acknowledged = await join("merchant:2", {}, own);
+    await hears(acknowledged, "order:statusChanged");
+    const admin = await join("admin:5", {}, own);
+    await call(admin, "subscribeToOrder", order.id);
+    const driver = await join("driver:44", {}, own);
+    await call(driver, "driverLocationUpdate", SHOP);
+    await until(async () => (await notify(own, "merchant:2", "last")).waiting <= 1, "acknowledgements");
+    await until(() => of(acknowledged, "notification").length > 0, "the last");
+    const before = acknowledged.heard.length;
+    await must(own, "admin:0", "GET", "/stats");
+    await own.restart({ signal: "SIGKILL" });
+    const back = await join("driver:3", {}, own);
+    await hears(back, "notification", 3);
+    assert.deepStrictEqual(back.heard.map(([name, data]) => data.title || name),
+      ["connected", "order:statusChanged", "order:assigned", "a", "b", "c"]);
+    // Rooms, orders and places are there again.
+    await until(() => admin.connected && of(admin, "connected").length === 2, "the admin's return");
+    await must(own, "admin:0", "PATCH", `/orders/${order.id}/status`, { status: "PICKED_UP" });
+    await hears(admin, "order:statusChanged");
+    await until(() => of(driver, "connected").length === 2, "the driver's return");
+    const next = await create(own);
+    assert.strictEqual(next.orderNumber, "ORD-000002");
+    await hears(driver, "order:available");
+    await hears(acknowledged, "order:created", 2);
+    const after = acknowledged.heard.slice(before).map(([name]) => name);
+    assert.ok(after.filter((name) => name === "order:assigned" || name === "notification").length <= 1, after.join());
+    assert.strictEqual(of(acknowledged, "order:created").length, 2);
+    await own.stop();
+  });
+
+  it("lets only the pages in that it is told of, and slows down who sends too much", async (t) => {
+    const own = await start({ env: { JWT_SECRET: SECRET, ORIGINS: "https://shop.example" } });
+    t.after(() => own.discard());
+    const get = (origin) => fetch(`${own.url}/socket.io/?EIO=4&transport=polling`, { headers: { origin } });
+    assert.strictEqual((await get("https://shop.example")).status, 200);
+    assert.strictEqual((await get("https://evil.example")).status, 403);
+    const socket = await join("driver:1", {}, own);
+    const answers = await Promise.all(Array.from({ length: 200 }, () => call(socket, "unsubscribeFromOrder", "x")));
+    const codes = new Set(answers.map((answer) => answer.error?.code ?? "ok"));
+    assert.deepStrictEqual([...codes].sort(), ["ok", "rate_limited"]);
+    const items = (await must(own, "admin:0", "GET", "/suspicious")).items;
+    assert.ok(items.some((item) => item.kind === "events_per_second"), JSON.stringify(items));
+    await own.stop();
+  });
+});
+
+describe("the page of orders", () => {
+  let broker, browser;
+  before(async () => {
+    broker = await startDemo("orders");
+    browser = await Browser.open();
+  });
+  after(async () => {
+    await browser?.close(AWAY);
+    await broker?.stop();
+  });
+
+  it("shows an order on its way, lets a driver take one, and survives a restart", async () => {
+    const page = await browser.visit(`${broker.url}/demo/orders/`);
+    await page.shows("#customer .status", /^live$/);
+    await page.shows("#driver .status", /^live$/);
+    await page.shows("#customer .driver .name", /\w/);
+    await page.shows("#customer .eta", /min$/);
+    assert.ok(await page.colours("#customer canvas") > 5);
+    const place = () => page.evaluate(() => JSON.stringify([...views[0].map.markers.values()][0]?.to));
+    const first = await place();
+    await until(async () => ![first, undefined].includes(await place()), "the driver moves");
+    await page.screenshot("orders-customer");
+
+    await page.click("#order");
+    const number = await page.until(() => {
+      const shown = views[0].orders.get(views[0].shown);
+      return shown?.history[0].by === "customer:demo" && shown.orderNumber;
+    }, "the order");
+    await page.click(`.offers li[data-number="${number}"] button`);
+    await page.shows("#customer .driver .name", /^You$/);
+    await page.shows("#next", /Picked up|On the way|Delivered/);
+    await page.shows("#customer .steps .now", /picked up|on its way|delivered/);
+    await page.screenshot("orders-driver");
+
+    const second = await browser.visit(`${broker.url}/demo/orders/`, { dark: true, width: 400, height: 900 });
+    await second.shows("#customer .status", /^live$/);
+    await second.shows("#customer .orders", /ORD-/);
+    await second.screenshot("orders-dark");
+
+    await broker.restart({ signal: "SIGKILL" });
+    await page.shows("#customer .status", /^live$/);
+    await page.shows("#driver .status", /^live$/);
+    const before = await place();
+    await until(async () => ![before, undefined].includes(await place()), "the driver moves again");
+  });
+
+  it("says what is missing without the demo", async (t) => {
+    const plain = await Broker.start({ app: "orders", settings: { "server.client_bundle": require("./lib/page").BUNDLE } });
+    t.after(() => plain.discard());
+    const page = await browser.visit(`${plain.url}/demo/orders/`);
+    await page.shows("#hint", /--demo/);
+    await page.close(/404/);
+    await plain.stop();
+  });
+});
