@@ -105,7 +105,7 @@ on("joinDashboard", {
   client.userId = user and user.sub or data.userId
   if is_new then tell_staff("connected", client) end
   socket:emit("loadBalancingMetrics",
-              forecast.metrics(ns, office.ledger:records(), register.count(ns.state)))
+              forecast.metrics(office.ledger:records(), register.count(ns.state)))
   return { success = true, room = "dashboard" }
 end)
 

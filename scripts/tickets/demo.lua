@@ -45,7 +45,7 @@ end
 
 --- Each clerk completes what has taken long enough, and calls whom the advice says.
 local function clerks_work(records)
-  local advice = forecast.advice(ns, records)
+  local advice = forecast.advice(records)
   for _, each in ipairs(COUNTERS) do
     local counter, following = records.counters[each.id], advice[each.id]
     local ticket = records.tickets[counter.ticketId]
@@ -60,16 +60,15 @@ end
 
 spawn(function()
   ns.state.rest = ns.state.rest or {}
-  local records = office.ledger:records()
   for _, each in ipairs(COUNTERS) do
-    if not records.counters[each.id] then
+    if not office.ledger:records().counters[each.id] then
       try(office.set_counter, each.id,
           { status = "open", name = each.name, services = each.services })
     end
   end
   while true do
-    visitor_comes(records)
-    clerks_work(records)
+    visitor_comes(office.ledger:records())
+    clerks_work(office.ledger:records())
     sleep(TICK_SECONDS)
   end
 end)

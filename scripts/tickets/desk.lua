@@ -74,26 +74,26 @@ staff_route("PATCH", "/counters/:id", schema.object {
   local id, problem = schema.check(contract.counter_id, request.params.id)
   if problem then fail("invalid", "the counter's id " .. problem.message) end
   office:set_counter(id, request.json)
-  for _, counter in ipairs(forecast.counters(ns, office.ledger:records())) do
+  for _, counter in ipairs(forecast.counters(office.ledger:records())) do
     if counter.counterId == id then return 200, counter end
   end
 end)
 
 staff_route("GET", "/counters", nil, function()
-  return 200, { counters = json.array(forecast.counters(ns, office.ledger:records())) }
+  return 200, { counters = json.array(forecast.counters(office.ledger:records())) }
 end)
 
 --- A queue as the wall shows it: who is served where, and the first who wait.
 local function shown_queue(records, service_type)
-  local queue = forecast.queue(ns, records, service_type)
+  local queue = forecast.queue(records, service_type)
   queue.tickets, queue.nowServing = json.array {}, json.array {}
-  local ids = queues.of(ns, records, service_type)
+  local ids = queues.of(records, service_type)
   for i = 1, math.min(#ids, SHOWN_WAITING) do
-    queue.tickets[i] = notices.shown(ns, records, records.tickets[ids[i]])
+    queue.tickets[i] = notices.shown(records, records.tickets[ids[i]])
   end
   for _, ticket in pairs(records.tickets) do
     if ticket.serviceType == service_type and ticket.status == "serving" then
-      table.insert(queue.nowServing, notices.shown(ns, records, ticket))
+      table.insert(queue.nowServing, notices.shown(records, ticket))
     end
   end
   table.sort(queue.nowServing, function(a, b) return a.servedAt > b.servedAt end)

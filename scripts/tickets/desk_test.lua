@@ -2,8 +2,6 @@ local schema = require "schema"
 local support = require "support_test"
 
 local TIME = schema.string { format = "date-time" }
-local STAFF = { sub = "ann", role = "staff" }
-local BOB = { sub = "bob", role = "customer" }
 
 describe("a ticket", function()
   it("is numbered by its service, and told to its queue, the dashboard and its owner", function()
@@ -92,7 +90,8 @@ describe("a ticket", function()
     support.ticket("A", "u1")
     local status, body = support.take("A", "u2")
     expect(status).to_equal(503)
-    expect(body.error).to_match { code = "busy", message = "2 people wait for A, which is the limit" }
+    expect(body.error)
+      .to_match { code = "busy", message = "2 people wait for A, which is the limit" }
     support.ticket("B", "u1")
     status, body = support.take("B", "u1")
     expect(status).to_equal(409)
@@ -112,7 +111,8 @@ end)
 
 describe("serving", function()
   it("calls a ticket to a counter, and everybody hears", function()
-    local boss, queue, owner, counter = support.dashboard(), support.join(), support.join(), support.join()
+    local boss, queue = support.dashboard(), support.join()
+    local owner, counter = support.join(), support.join()
     local id = support.ticket("Finance", "u1")
     support.set("5", { status = "open", name = "Desk 5" })
     queue:call("joinServiceQueue", { serviceType = "Finance" })
@@ -122,7 +122,8 @@ describe("serving", function()
     advance(30)
     local status, ticket = support.serve(id, "5")
     expect(status).to_equal(200)
-    expect(ticket).to_match { status = "serving", counterId = "5", counterName = "Desk 5", userId = "u1" }
+    expect(ticket).to_match { status = "serving", counterId = "5", counterName = "Desk 5",
+                              userId = "u1" }
     expect(ticket.waitSeconds).to_be_near(30, 0.1)
     for _, client in ipairs { boss, queue, owner } do
       expect(client:received("ticketServing"))
@@ -243,130 +244,5 @@ describe("cancelling", function()
     expect(following.estimatedWaitSeconds).to_equal(0)
     support.set("1", { status = "closed" })
     expect(support.show(following.ticketId).estimatedWaitSeconds).to_equal(300)
-  end)
-end)
-
-describe("a counter", function()
-  it("opens, pauses and closes, and those concerned hear", function()
-    local boss, clerk = support.dashboard(), support.join()
-    clerk:call("joinCounter", { counterId = "5" })
-    local status, counter = support.set("5", { status = "open", name = "Desk 5", services = { "A" } })
-    expect(status).to_equal(200)
-    expect(counter).to_equal { counterId = "5", name = "Desk 5", status = "open", services = { "A" },
-                               served = 0, averageServiceSeconds = 0, load = 0 }
-    expect(clerk:received("counterStatusChange")).to_equal { {
-      counterId = "5", name = "Desk 5", status = "open", previousStatus = "closed",
-      timestamp = TIME } }
-    support.set("5", { status = "paused" })
-    expect(support.set("5", { status = "closed" })).to_equal(200)
-    expect(support.set("5", { status = "closed" })).to_equal(200)
-    expect(boss:received("counterStatusChange")).to_match {
-      { status = "open" }, { status = "paused" }, { status = "closed", previousStatus = "paused" } }
-    local refused, body = support.set("5", { status = "paused" })
-    expect(refused).to_equal(409)
-    expect(body.error.data).to_equal { from = "closed", to = "paused" }
-    expect(support.set("5", { status = "busy" })).to_equal(422)
-    expect(support.set("a%0Ab", { status = "open" })).to_equal(422)
-  end)
-
-  it("stays while it serves", function()
-    local id = support.ticket("Finance")
-    support.serve(id, "1")
-    local status, body = support.set("1", { status = "closed" })
-    expect(status).to_equal(409)
-    expect(body.error.message).to_match("1 is serving F%-001: complete or cancel it first")
-    expect(support.set("1", { name = "Desk 1" })).to_equal(200)
-    support.complete(id)
-    expect(support.set("1", { status = "closed" })).to_equal(200)
-  end)
-
-  it("is one of so many, for services that there are", function()
-    settings { ["tickets.counters_limit"] = 1, ["tickets.services"] = { "A" } }
-    expect(support.set("1", { status = "open" })).to_equal(200)
-    expect(support.set("2", { status = "open" })).to_equal(503)
-    expect(support.set("1", { services = { "B" } })).to_equal(422)
-    expect(support.serve(support.ticket("A"), "2")).to_equal(503)
-  end)
-end)
-
-describe("GET /queues", function()
-  it("shows who is served where, and who is next", function()
-    for i = 1, 22 do support.ticket("Finance", "u" .. i) end
-    support.ticket("Archive", "u1")
-    local ids = {}
-    for i, ticket in ipairs(support.queue("Finance").tickets) do ids[i] = ticket.ticketId end
-    support.serve(ids[2], "1")
-    advance(1)
-    support.serve(ids[1], "2")
-    local _, body = request("GET", "/queues")
-    expect(#body.queues).to_equal(2)
-    expect(body.queues[1].serviceType).to_equal("Archive")
-    local queue = body.queues[2]
-    expect(queue).to_match { serviceType = "Finance", waiting = 20, serving = 2 }
-    expect(queue.nowServing).to_match { { ticketNumber = "F-001", counterId = "2" },
-                                        { ticketNumber = "F-002", counterId = "1" } }
-    expect(queue.nowServing[1].userId).to_be_nil()
-    expect(#queue.tickets).to_equal(20)
-    expect(queue.tickets[1]).to_match { ticketNumber = "F-003", position = 1 }
-    support.ticket("Finance", "u23")
-    expect(#support.queue("Finance").tickets).to_equal(20)
-  end)
-end)
-
-describe("who brings a token", function()
-  local function as(user) return { user = user } end
-
-  it("takes tickets for themselves, staff for anybody", function()
-    local status, ticket = request("POST", "/tickets", { user = BOB, json = { serviceType = "A" } })
-    expect(status).to_equal(201)
-    expect(ticket.userId).to_equal("bob")
-    expect(support.take("A", "eve", as(BOB))).to_equal(403)
-    expect(support.take("A", "eve", as(STAFF))).to_equal(201)
-    expect(request("POST", "/tickets", { headers = { authorization = "Bearer x" },
-                                         json = { serviceType = "A", userId = "u" } })).to_equal(401)
-  end)
-
-  it("cancels their own ticket only", function()
-    local bobs, eves = support.ticket("A", "bob"), support.ticket("A", "eve")
-    expect(support.cancel(eves, as(BOB))).to_equal(403)
-    expect(support.cancel(bobs, as(BOB))).to_equal(200)
-    expect(support.cancel(eves, as(STAFF))).to_equal(200)
-  end)
-
-  it("does not see whose the others' tickets are", function()
-    local eves = support.ticket("A", "eve")
-    local _, seen = request("GET", "/tickets/" .. eves, as(BOB))
-    expect(seen).to_match { ticketId = eves }
-    expect(seen.userId).to_be_nil()
-    _, seen = request("GET", "/tickets/" .. eves, as(STAFF))
-    expect(seen.userId).to_equal("eve")
-  end)
-
-  it("works the counters if they are staff", function()
-    local id = support.ticket("A")
-    expect(support.serve(id, "1", as(BOB))).to_equal(403)
-    expect(support.set("1", { status = "open" }, as(BOB))).to_equal(403)
-    expect(request("GET", "/counters", as(BOB))).to_equal(403)
-    expect(support.serve(id, "1", as(STAFF))).to_equal(200)
-    expect(support.complete(id, as(BOB))).to_equal(403)
-    expect(support.complete(id, as(STAFF))).to_equal(200)
-    expect(support.set("1", { status = "closed" }, { headers = { ["x-user-role"] = "guest" } }))
-      .to_equal(403)
-  end)
-
-  it("alone may do what staff do where tokens are required", function()
-    settings { ["tickets.require_tokens"] = true }
-    expect(support.take("A", "u1")).to_equal(401)
-    local _, bobs = request("POST", "/tickets", { user = BOB, json = { serviceType = "A" } })
-    local id = bobs.ticketId
-    local claimed = { headers = { ["x-user-role"] = "admin" } }
-    expect(support.serve(id, "1", claimed)).to_equal(401)
-    expect(support.complete(id)).to_equal(401)
-    expect(support.cancel(id)).to_equal(401)
-    expect(support.set("1", { status = "open" })).to_equal(401)
-    expect(request("GET", "/counters")).to_equal(401)
-    expect(request("GET", "/queues")).to_equal(200)
-    expect(support.show(id).userId).to_be_nil()
-    expect(support.serve(id, "1", as(STAFF))).to_equal(200)
   end)
 end)

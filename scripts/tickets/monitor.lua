@@ -15,11 +15,14 @@ ns:emits("systemNotification", schema.named("SystemNotification", schema.object 
   message = schema.string(),
 }))
 
+-- The store has them; handlers that are under way finish with what they have.
+ns:on_reload(function(state) state.records = nil end)
+
 every(METRICS_SECONDS, function()
   local dashboard = ns:to("dashboard")
   if dashboard:count() == 0 then return end
   dashboard:emit("loadBalancingMetrics",
-                 forecast.metrics(ns, office.ledger:records(), register.count(ns.state)))
+                 forecast.metrics(office.ledger:records(), register.count(ns.state)))
 end)
 
 every(DAY_SECONDS, function() office:begin_day() end)

@@ -138,7 +138,8 @@ describe("a new day", function()
     support.serve(served, "1")
     advance(11 * 60)
     expect(support.show(waiting)).to_match { status = "expired" }
-    expect(owner:received("ticketCancelled")).to_match { { ticketId = waiting, status = "expired" } }
+    expect(owner:received("ticketCancelled"))
+      .to_match { { ticketId = waiting, status = "expired" } }
     expect(support.queue("Finance")).to_match { waiting = 0, serving = 1 }
     expect(support.complete(served)).to_equal(200)
     local _, ticket = support.take("Finance", "u3")
@@ -173,7 +174,10 @@ describe("a new day", function()
                ["tickets.counters_limit"] = 1 }
     serve_for(1, "Finance", "1")
     expect(support.take("Registry", "u1")).to_equal(503)
-    advance(4 * 86400)
+    advance(86400)
+    expect(support.queue("Finance")).to_match { waiting = 0 }
+    expect(support.counter("1")).to_match { served = 0, averageServiceSeconds = 1 }
+    advance(3 * 86400)
     expect(support.queue("Finance")).to_be_nil()
     expect(support.counter("1")).to_be_nil()
     serve_for(1, "Registry", "2")

@@ -22,7 +22,7 @@ function forecast.wait(records, service_type, position)
   return rounded(math.max(0, position - free) * each / math.max(1, able))
 end
 
-local function numbers_of_services(ns, records)
+local function numbers_of_services(records)
   local serving, list = {}, {}
   for _, ticket in pairs(records.tickets) do
     if ticket.status == "serving" then
@@ -30,7 +30,7 @@ local function numbers_of_services(ns, records)
     end
   end
   for service_type, record in pairs(records.services) do
-    local today, queue = services.figures(record), queues.of(ns, records, service_type)
+    local today, queue = services.figures(record), queues.of(records, service_type)
     local first = records.tickets[queue[1]]
     list[#list + 1] = {
       serviceType = service_type, waiting = #queue, serving = serving[service_type] or 0,
@@ -53,7 +53,7 @@ local function choice(counter) return counter.services and #counter.services or 
 --- service with the most work before it (people times what one takes), of two alike the one whose
 --- first waits longest. A service that a counter was sent to counts as one shorter for the next.
 --- Counters that serve fewer services choose first, as others can go elsewhere.
-function forecast.advice(ns, records)
+function forecast.advice(records)
   local free, taken, advice = {}, {}, {}
   for _, counter in pairs(records.counters) do
     if counter.status == "open" then free[#free + 1] = counter end
@@ -66,7 +66,7 @@ function forecast.advice(ns, records)
   for _, counter in ipairs(free) do
     local best, most, since
     for service_type, record in pairs(records.services) do
-      local queue = queues.of(ns, records, service_type)
+      local queue = queues.of(records, service_type)
       local skip = taken[service_type] or 0
       local ticket = records.tickets[queue[skip + 1]]
       if ticket and counters.serves(counter, service_type) then
@@ -85,8 +85,8 @@ function forecast.advice(ns, records)
 end
 
 --- All counters with their load and what they should do next, by id.
-function forecast.counters(ns, records)
-  local advice, list = forecast.advice(ns, records), {}
+function forecast.counters(records)
+  local advice, list = forecast.advice(records), {}
   for counter_id, record in pairs(records.counters) do
     local today, since = counters.figures(record)
     local ticket, following = records.tickets[record.ticketId], advice[counter_id]
@@ -108,12 +108,12 @@ function forecast.counters(ns, records)
 end
 
 --- All of it, as the dashboard gets it.
-function forecast.metrics(ns, records, connected)
+function forecast.metrics(records, connected)
   local metrics = {
     timestamp = iso_time(), connectedClients = connected,
     totalWaiting = 0, totalServing = 0, openCounters = 0,
-    services = json.array(numbers_of_services(ns, records)),
-    counters = json.array(forecast.counters(ns, records)),
+    services = json.array(numbers_of_services(records)),
+    counters = json.array(forecast.counters(records)),
   }
   for _, service in ipairs(metrics.services) do
     metrics.totalWaiting = metrics.totalWaiting + service.waiting
@@ -128,8 +128,8 @@ function forecast.metrics(ns, records, connected)
 end
 
 --- A service's queue in short.
-function forecast.queue(ns, records, service_type)
-  local waiting, serving = #queues.of(ns, records, service_type), 0
+function forecast.queue(records, service_type)
+  local waiting, serving = #queues.of(records, service_type), 0
   for _, ticket in pairs(records.tickets) do
     if ticket.serviceType == service_type and ticket.status == "serving" then
       serving = serving + 1

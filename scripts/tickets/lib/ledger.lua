@@ -1,6 +1,6 @@
 -- What must outlive the process: open tickets, counters and services. The store has the truth; a
 -- copy in ns.state answers questions without waiting. Changes come one after another, and whoever
--- is told of one finds it on the disk.
+-- is told of one finds it on the disk. A reload drops the copy (in monitor.lua): it is read anew.
 local option = require "shared.option"
 
 local KEEP_SECONDS = option.count("tickets.keep_days", 7) * 86400  -- tickets that are over
@@ -31,7 +31,8 @@ local function read(store, kind)
 end
 
 --- Runs `change(records)` while no other change is under way, and returns what it does (not nil).
---- `records` is {tickets, counters, services}, each by id: to be read; `write` changes them.
+--- `records` is {tickets, counters, services}, each by id: to be read, and not to be kept for
+--- longer; `write` changes them.
 function ledger:alone(change)
   local result, why = self.ns:lock("ledger", function()
     local state = self.ns.state
@@ -53,12 +54,12 @@ function ledger:records()
   return self.ns.state.records or self:alone(function(records) return records end)
 end
 
---- Within `alone`: writes all these records, {kind -> {id -> record}}, or none; for `false` there
---- is none any more. Tickets of the list `over` leave for the archive.
-function ledger:write(changes, over)
+--- Within `alone`, with its records: writes all these, {kind -> {id -> record}}, or none; for
+--- `false` there is none any more. Tickets of the list `over` leave for the archive.
+function ledger:write(records, changes, over)
   must(self.ns.store:transaction(function(store)
-    for kind, records in pairs(changes) do
-      for id, record in pairs(records) do
+    for kind, changed in pairs(changes) do
+      for id, record in pairs(changed) do
         local key = kind .. ":" .. id
         if record then must(store:set(key, record)) else must(store:delete(key)) end
       end
@@ -69,11 +70,10 @@ function ledger:write(changes, over)
     end
     return true
   end))
-  local copy = self.ns.state.records
-  for kind, records in pairs(changes) do
-    for id, record in pairs(records) do copy[kind][id] = record or nil end
+  for kind, changed in pairs(changes) do
+    for id, record in pairs(changed) do records[kind][id] = record or nil end
   end
-  for _, ticket in ipairs(over or {}) do copy.tickets[ticket.ticketId] = nil end
+  for _, ticket in ipairs(over or {}) do records.tickets[ticket.ticketId] = nil end
 end
 
 --- A ticket, open or not long over; nil if there is none.

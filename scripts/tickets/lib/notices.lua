@@ -19,10 +19,10 @@ local function time(seconds) return seconds and iso_time(seconds) end
 local function seconds_between(from, to) return from and to and math.max(0, to - from) end
 
 --- A ticket as others may see it: whose it is stays with the office.
-function notices.shown(ns, records, ticket)
+function notices.shown(records, ticket)
   local place
   if ticket.status == "waiting" then
-    place = queues.place(queues.of(ns, records, ticket.serviceType), ticket.ticketId)
+    place = queues.place(queues.of(records, ticket.serviceType), ticket.ticketId)
   end
   return {
     ticketId = ticket.ticketId, ticketNumber = ticket.ticketNumber, number = ticket.number,
@@ -41,12 +41,12 @@ end
 --- To the service's queue, the dashboard and the ticket's owner.
 function notices.ticket(ns, records, event, ticket)
   ns:to { "service-" .. ticket.serviceType, "dashboard", "user-" .. ticket.userId }
-    :emit(event, notices.shown(ns, records, ticket))
+    :emit(event, notices.shown(records, ticket))
 end
 
 function notices.queue(ns, records, service_type)
   ns:to { "service-" .. service_type, "dashboard" }
-    :emit("queueUpdated", forecast.queue(ns, records, service_type))
+    :emit("queueUpdated", forecast.queue(records, service_type))
 end
 
 function notices.counter(ns, records, counter, before)

@@ -46,7 +46,7 @@ end
 function office:take(order)
   return self.ledger:alone(function(records)
     local service = services.today(records, order.serviceType)
-    refuse_if_many(records, queues.of(self.ns, records, order.serviceType), order)
+    refuse_if_many(records, queues.of(records, order.serviceType), order)
     service.last, service.created = service.last + 1, service.created + 1
     local ticket = {
       ticketId = uuid(), number = service.last, day = service.day,
@@ -54,9 +54,10 @@ function office:take(order)
       serviceType = order.serviceType, userId = order.userId,
       status = "waiting", createdAt = now(),
     }
-    self.ledger:write { tickets = { [ticket.ticketId] = ticket },
-                        services = { [order.serviceType] = service } }
-    queues.join(self.ns, records, ticket)
+    self.ledger:write(records, {
+      tickets = { [ticket.ticketId] = ticket }, services = { [order.serviceType] = service },
+    })
+    queues.join(records, ticket)
     notices.ticket(self.ns, records, "ticketCreated", ticket)
     notices.queue(self.ns, records, ticket.serviceType)
     return ticket
@@ -89,9 +90,11 @@ function office:serve(ticket_id, counter_id)
     ticket.counterId, ticket.counterName, ticket.servedAt = counter_id, counter.name, now()
     local service = services.today(records, ticket.serviceType)
     service.waitSeconds = services.average(service.waitSeconds, ticket.servedAt - ticket.createdAt)
-    self.ledger:write { tickets = { [ticket_id] = ticket }, counters = { [counter_id] = counter },
-                        services = { [ticket.serviceType] = service } }
-    queues.leave(self.ns, records, ticket)
+    self.ledger:write(records, {
+      tickets = { [ticket_id] = ticket }, counters = { [counter_id] = counter },
+      services = { [ticket.serviceType] = service },
+    })
+    queues.leave(records, ticket)
     notices.ticket(self.ns, records, "ticketServing", ticket)
     notices.counter(self.ns, records, counter, before)
     notices.queue(self.ns, records, ticket.serviceType)
@@ -118,8 +121,8 @@ function office:finish(ticket_id, status, event, count)
       changes.counters = { [ticket.counterId] = counter }
     end
     count(service, counter, seconds)
-    self.ledger:write(changes, { ticket })
-    queues.leave(self.ns, records, ticket)
+    self.ledger:write(records, changes, { ticket })
+    queues.leave(records, ticket)
     notices.ticket(self.ns, records, event, ticket)
     if counter then notices.counter(self.ns, records, counter, "busy") end
     notices.queue(self.ns, records, ticket.serviceType)
@@ -161,7 +164,7 @@ function office:set_counter(counter_id, change)
       for _, service in ipairs(change.services) do services.refuse_unknown(service) end
       counter.services = #change.services > 0 and change.services or nil
     end
-    self.ledger:write { counters = { [counter_id] = counter } }
+    self.ledger:write(records, { counters = { [counter_id] = counter } })
     notices.counter(self.ns, records, counter, before)
     return counter
   end)
@@ -184,7 +187,7 @@ end
 
 function office:expire(records, service_type, today)
   local gone = {}
-  for _, id in ipairs(queues.of(self.ns, records, service_type)) do
+  for _, id in ipairs(queues.of(records, service_type)) do
     local ticket = records.tickets[id]
     if ticket.day < today then
       ticket = copy(ticket)
@@ -196,9 +199,9 @@ function office:expire(records, service_type, today)
   if #gone == 0 then return end
   local service = services.today(records, service_type)
   service.expired = service.expired + #gone
-  self.ledger:write({ services = { [service_type] = service } }, gone)
+  self.ledger:write(records, { services = { [service_type] = service } }, gone)
   for _, ticket in ipairs(gone) do
-    queues.leave(self.ns, records, ticket)
+    queues.leave(records, ticket)
     notices.ticket(self.ns, records, "ticketCancelled", ticket)
   end
   notices.queue(self.ns, records, service_type)
@@ -213,12 +216,12 @@ function office:forget(records, before)
   for id, counter in pairs(records.counters) do
     if counter.day < before and not counter.ticketId then gone.counters[id] = false end
   end
-  if next(gone.services) or next(gone.counters) then self.ledger:write(gone) end
+  if next(gone.services) or next(gone.counters) then self.ledger:write(records, gone) end
 end
 
 --- A ticket as the wire has it, with its owner; nil if there is none.
 function office:show(ticket)
-  local shown = notices.shown(self.ns, self.ledger:records(), ticket)
+  local shown = notices.shown(self.ledger:records(), ticket)
   shown.userId = ticket.userId
   return shown
 end

@@ -1,5 +1,5 @@
 -- Who waits for a service, in order: first come, first served. Made from the records when first
--- needed, then kept beside them: ns.state.queues = {service -> {ticket id…}}.
+-- needed, then kept beside them: records.queues = {service -> {ticket id…}}.
 local queues = {}
 
 local function came_before(one, other)
@@ -7,9 +7,8 @@ local function came_before(one, other)
   return one.number < other.number
 end
 
-local function all(ns, records)
-  local state = ns.state
-  if not state.queues then
+local function all(records)
+  if not records.queues then
     local made, tickets = {}, records.tickets
     for id, ticket in pairs(tickets) do
       if ticket.status == "waiting" then
@@ -20,27 +19,29 @@ local function all(ns, records)
     for _, queue in pairs(made) do
       table.sort(queue, function(a, b) return came_before(tickets[a], tickets[b]) end)
     end
-    state.queues = made
+    records.queues = made
   end
-  return state.queues
+  return records.queues
 end
 
 --- The ids of a service's waiting tickets, to be read.
-function queues.of(ns, records, service) return all(ns, records)[service] or {} end
+function queues.of(records, service) return all(records)[service] or {} end
 
 --- After the ticket was written.
-function queues.join(ns, records, ticket)
-  local queue = queues.of(ns, records, ticket.serviceType)
+function queues.join(records, ticket)
+  local queue = queues.of(records, ticket.serviceType)
   if queues.place(queue, ticket.ticketId) then return end  -- they were made just now
   queue[#queue + 1] = ticket.ticketId
-  all(ns, records)[ticket.serviceType] = queue
+  all(records)[ticket.serviceType] = queue
 end
 
 --- Once the ticket does not wait any more.
-function queues.leave(ns, records, ticket)
-  local queue = queues.of(ns, records, ticket.serviceType)
+function queues.leave(records, ticket)
+  local queue = queues.of(records, ticket.serviceType)
   local place = queues.place(queue, ticket.ticketId)
-  if place then table.remove(queue, place) end
+  if not place then return end
+  table.remove(queue, place)
+  if #queue == 0 then all(records)[ticket.serviceType] = nil end
 end
 
 --- Its place; nil if it does not wait.

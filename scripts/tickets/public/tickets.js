@@ -71,7 +71,7 @@ function drawWall() {
   $("queues").replaceChildren(...office.queues.map((queue) => make(
     "li", {},
     make("div", {}, make("span", {}, queue.serviceType), make("span", {}, `${queue.waiting} waiting`)),
-    make("small", {}, `${minutes(queue.estimatedWaitSeconds)}`,
+    make("small", {}, `wait ${minutes(queue.estimatedWaitSeconds)}`.replace("wait no", "no"),
       queue.tickets.length ? ` · next ${queue.tickets.slice(0, 4).map((each) => each.ticketNumber).join(", ")}` : ""))));
   $("services").replaceChildren(...office.queues.map((queue) => make("option", { value: queue.serviceType })));
 }
