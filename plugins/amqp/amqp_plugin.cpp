@@ -71,6 +71,10 @@ private:
         };
         module.wanted = [this](const Call& call) { want(call); };
         host_->provide(std::move(module));
+        host_->provide(MetricsSource([this](Metrics& all) {
+            for (MetricFamily& family : metrics_of(connections_->statuses()))
+                all.push_back(std::move(family));
+        }));
     }
 
     std::shared_ptr<Connection> make(const std::string& nsp, ConnectionOptions options) {

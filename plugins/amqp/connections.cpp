@@ -47,6 +47,14 @@ std::shared_ptr<Connection> Connections::find(const std::string& nsp,
     return found == all_.end() ? nullptr : found->second;
 }
 
+std::vector<ConnectionStatus> Connections::statuses() const {
+    std::vector<ConnectionStatus> all;
+    std::lock_guard lock(mutex_);
+    for (const auto& [key, connection] : all_)
+        all.push_back({key.first, key.second, connection->status()});
+    return all;
+}
+
 void Connections::drain() {
     std::lock_guard lock(mutex_);
     draining_ = true;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plugins/amqp/connection.hpp"
+#include "plugins/amqp/figures.hpp"
 
 namespace moonwire::amqp {
 
@@ -31,6 +32,8 @@ public:
     std::vector<std::string> want(const std::string& nsp, std::vector<ConnectionOptions> wanted);
     /// Null: there is none.
     std::shared_ptr<Connection> find(const std::string& nsp, const std::string& name) const;
+    /// Of each, with its namespace and name.
+    std::vector<ConnectionStatus> statuses() const;
     /// They consume no more.
     void drain();
     /// Ends all of them, and waits for that.

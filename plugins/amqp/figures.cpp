@@ -70,4 +70,34 @@ std::string status_json(const Status& status, Status::Time now) {
     return {buffer.GetString(), buffer.GetSize()};
 }
 
+plugin::Metrics metrics_of(const std::vector<ConnectionStatus>& connections) {
+    using plugin::MetricKind;
+    plugin::Metrics all;
+    const auto add = [&](const char* name, const char* help, MetricKind kind, auto value_of) {
+        plugin::MetricFamily family{name, help, kind, {"namespace", "connection"}, {}, {}};
+        for (const ConnectionStatus& each : connections)
+            family.samples.push_back(
+                {{each.nsp, each.name}, static_cast<double>(value_of(each.status)), {}});
+        all.push_back(std::move(family));
+    };
+    const auto count = [&](const char* name, const char* help, std::uint64_t Figures::*figure) {
+        add(name, help, MetricKind::counter,
+            [figure](const Status& status) { return status.figures.*figure; });
+    };
+    add("amqp_up", "Whether the connection to the server is there.", MetricKind::gauge,
+        [](const Status& status) { return status.connected_since.has_value(); });
+    add("amqp_queued", "Messages published and not confirmed yet.", MetricKind::gauge,
+        [](const Status& status) { return status.queued; });
+    count("amqp_reconnections_total", "Connections made anew.", &Figures::reconnections);
+    count("amqp_sent_total", "Messages that the server confirmed.", &Figures::sent);
+    count("amqp_failed_total", "Messages unroutable, refused or timed out.", &Figures::failed);
+    count("amqp_dropped_total", "Messages for which the buffer had no room.", &Figures::dropped);
+    count("amqp_received_total", "Messages handed to scripts.", &Figures::received);
+    count("amqp_acknowledged_total", "Messages whose handler succeeded.", &Figures::acknowledged);
+    count("amqp_retried_total", "Messages put back after a failure.", &Figures::retried);
+    count("amqp_dead_lettered_total", "Messages given up and kept.", &Figures::dead_lettered);
+    count("amqp_rejected_total", "Messages given up and not kept.", &Figures::rejected);
+    return all;
+}
+
 }  // namespace moonwire::amqp

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/plugin/api/metrics.hpp"
+
 namespace moonwire::amqp {
 
 /// What a connection has done so far, over all its reconnections.
@@ -38,6 +40,14 @@ struct Status {
     std::optional<Time> first_connected, connected_since;
     Time::duration up_before{0};  // over earlier connections
 };
+
+struct ConnectionStatus {
+    std::string nsp, name;
+    Status status;
+};
+
+/// The same for monitoring systems: a family each, with the labels namespace and connection.
+plugin::Metrics metrics_of(const std::vector<ConnectionStatus>& connections);
 
 /// A JSON object. Times are seconds; `uptime_percent` is of the time since the first connection.
 std::string status_json(const Status& status, Status::Time now);

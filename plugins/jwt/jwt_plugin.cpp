@@ -3,6 +3,8 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <stdexcept>
 
@@ -29,10 +31,31 @@ public:
     JwtAuthenticator(KeyRing& ring, Rules rules) : ring_(ring), rules_(std::move(rules)) {}
 
     void verify(Credentials credentials, std::function<void(Verdict)> decide) override {
-        attempt(std::move(credentials.token), false, std::move(decide));
+        attempt(std::move(credentials.token), false,
+                [this, decide = std::move(decide)](Verdict verdict) {
+                    count(verdict);
+                    decide(std::move(verdict));
+                });
+    }
+    /// What became of the tokens so far.
+    MetricFamily figures() const {
+        MetricFamily tokens{"jwt_tokens_total", "Tokens that were looked at, by what came of it.",
+                            MetricKind::counter, {"verdict"}, {}, {}};
+        for (std::size_t i = 0; i < kVerdicts.size(); ++i)
+            tokens.samples.push_back({{kVerdicts[i]}, static_cast<double>(counts_[i].load()), {}});
+        return tokens;
     }
 
 private:
+    static constexpr std::array kVerdicts = {"accepted", "token_expired", "unavailable",
+                                             "unauthorized"};
+
+    void count(const Verdict& verdict) {
+        std::size_t i = 0;
+        if (!verdict.accepted)
+            for (i = 1; i + 1 < kVerdicts.size() && verdict.code != kVerdicts[i];) ++i;
+        counts_[i].fetch_add(1, std::memory_order_relaxed);
+    }
     void attempt(std::string token, bool again, std::function<void(Verdict)> decide) {
         const auto now = std::chrono::steady_clock::now();
         const bool asked =
@@ -48,6 +71,7 @@ private:
 
     KeyRing& ring_;
     const Rules rules_;
+    std::array<std::atomic<std::uint64_t>, kVerdicts.size()> counts_{};
 };
 
 class JwtPlugin final : public Plugin {
@@ -64,6 +88,8 @@ public:
         rules_.require_exp = settings.boolean("require_exp", true);
         authenticator_ = std::make_shared<JwtAuthenticator>(ring_, rules_);
         host.provide(authenticator_);
+        host.provide(MetricsSource(
+            [this](Metrics& all) { all.push_back(authenticator_->figures()); }));
         Module module;
         module.immediate["sign"] = [this](const Call& call) { return sign_for_script(call); };
         module.waiting["verify"] = [this](Call call, Reply reply) {

@@ -123,13 +123,15 @@ void Connection::close() {
 
 Answer Connection::emit(std::string_view event, Values arguments) {
     if (!client_) return Answer::nothing(problem_);
-    return client_->emit(event, std::move(arguments)) ? Answer::values("[true]")
-                                                      : Answer::nothing("queue full");
+    const bool taken = client_->emit(event, std::move(arguments));
+    ++(taken ? figures_.emitted : figures_.refused);
+    return taken ? Answer::values("[true]") : Answer::nothing("queue full");
 }
 
 void Connection::call(std::string_view event, Values arguments, std::chrono::milliseconds timeout,
                       Reply reply) {
     if (!client_) return reply(Answer::nothing(problem_));
+    ++figures_.called;
     client_->call(event, std::move(arguments), timeout, std::move(reply));
 }
 
@@ -151,6 +153,8 @@ void Connection::reconnect() {
 }
 
 void Connection::on_state(std::string_view state, const std::string& detail) {
+    figures_.up = state == "connected";
+    if (figures_.up) ++figures_.connects;
     const std::string_view url = wanted_.options.url;  // without what a query may hold
     host_.log(level_of(state), std::string(state),
               {{"connection", wanted_.name},
@@ -169,8 +173,10 @@ void Connection::on_state(std::string_view state, const std::string& detail) {
 void Connection::on_event(Arrival arrival) {
     // Unanswered, as if this server had ended before it came.
     if (draining_) return;
-    if (!inbox_.push(arrival) && arrival.acknowledge)
-        arrival.acknowledge({failure_json("busy", "too many events", {})});
+    ++figures_.received;
+    if (inbox_.push(arrival)) return;
+    ++figures_.dropped;
+    if (arrival.acknowledge) arrival.acknowledge({failure_json("busy", "too many events", {})});
 }
 
 void Connection::begin(Arrival arrival) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,6 +22,17 @@ public:
                std::function<void(Connection&)> closed);
 
     const Wanted& wanted() const noexcept { return wanted_; }
+
+    /// For monitoring systems.
+    struct Figures {
+        std::atomic<bool> up{false};
+        std::atomic<std::uint64_t> connects{0};  // counting the first
+        std::atomic<std::uint64_t> emitted{0}, called{0};
+        std::atomic<std::uint64_t> refused{0};  // for want of room in the queue
+        std::atomic<std::uint64_t> received{0};
+        std::atomic<std::uint64_t> dropped{0};  // of those: too many waited for scripts
+    };
+    const Figures& figures() const noexcept { return figures_; }
 
     /// Once, first. What can't even be tried is logged, and has a status all the same.
     void open();
@@ -44,6 +56,7 @@ private:
     const std::string nsp_;
     const Wanted wanted_;
     const std::function<void(Connection&)> closed_;
+    Figures figures_;
     Inbox inbox_;
     std::shared_ptr<plugin::Client> client_;  // null if it can't be tried
     std::string problem_;                     // why

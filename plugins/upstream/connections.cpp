@@ -39,6 +39,34 @@ std::shared_ptr<Connection> Connections::find(const std::string& nsp,
     return found == open_.end() ? nullptr : found->second;
 }
 
+plugin::Metrics Connections::figures() const {
+    using plugin::MetricKind;
+    plugin::Metrics all;
+    std::lock_guard lock(mutex_);
+    const auto add = [&](const char* name, const char* help, MetricKind kind, auto figure) {
+        plugin::MetricFamily family{name, help, kind, {"namespace", "connection"}, {}, {}};
+        for (const auto& [key, each] : open_)
+            family.samples.push_back({{key.first, key.second},
+                                      static_cast<double>((each->figures().*figure).load()),
+                                      {}});
+        all.push_back(std::move(family));
+    };
+    using Figures = Connection::Figures;
+    add("upstream_up", "Whether the server is connected.", MetricKind::gauge, &Figures::up);
+    add("upstream_connects_total", "Connections made, counting the first.", MetricKind::counter,
+        &Figures::connects);
+    add("upstream_emitted_total", "Events taken for the server.", MetricKind::counter,
+        &Figures::emitted);
+    add("upstream_calls_total", "Calls made to the server.", MetricKind::counter, &Figures::called);
+    add("upstream_refused_total", "Events for which the queue had no room.", MetricKind::counter,
+        &Figures::refused);
+    add("upstream_received_total", "Events of the server.", MetricKind::counter,
+        &Figures::received);
+    add("upstream_dropped_total", "Of those, events that found too many waiting for scripts.",
+        MetricKind::counter, &Figures::dropped);
+    return all;
+}
+
 void Connections::drain() {
     std::lock_guard lock(mutex_);
     for (const auto& [key, each] : open_) each->drain();

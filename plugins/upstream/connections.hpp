@@ -24,6 +24,9 @@ public:
     /// Null if there is none.
     std::shared_ptr<Connection> find(const std::string& nsp, const std::string& name) const;
 
+    /// Of all, a family each, with the labels namespace and connection.
+    plugin::Metrics figures() const;
+
     /// Nothing more for the scripts.
     void drain();
     /// Closes all and waits until they are; false if it took longer.

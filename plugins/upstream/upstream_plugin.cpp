@@ -55,6 +55,9 @@ public:
             connection->status(std::move(reply));
         };
         host.provide(std::move(module));
+        host.provide(MetricsSource([this](Metrics& all) {
+            for (MetricFamily& family : connections_->figures()) all.push_back(std::move(family));
+        }));
     }
     void drain() override { connections_->drain(); }
     void stop() override {

@@ -263,6 +263,42 @@ test("a real Prometheus scrapes it, and its dashboard's expressions have values"
   await broker.stop();
 });
 
+test("plugins show what they do", async (t) => {
+  const other = await Broker.start({ scripts: { "app/main.lua": 'local ns = namespace "/"' } });
+  t.after(() => other.stop());
+  const broker = await start({
+    scripts: {
+      "app/main.lua": `
+        local ns = namespace "/"
+        local jwt = require "plugin.jwt"
+        local link = require("plugin.upstream").connect { name = "other", url = "${other.url}" }
+        require("plugin.amqp").connect { name = "mq", url = "amqp://127.0.0.1:1" }
+        ns:on("token", function() return jwt.sign({ sub = "u" }, 60) end)
+        ns:on("verify", function(socket, token) return (pcall(jwt.verify, token)) end)
+        ns:on("send", function(socket, what) return (link:emit("sent", what)) end)`,
+    },
+    settings: { "plugins.load": "metrics,jwt,upstream,amqp" },
+  });
+  const socket = await connect(t, broker);
+  const ask = (...what) => within(socket.emitWithAck(...what), what[0]);
+  assert.strictEqual(await ask("verify", await ask("token")), true);
+  assert.strictEqual(await ask("verify", "no token at all"), false);
+  const link = { namespace: "/", connection: "other" };
+  await becomes(broker, "upstream_up", link, 1);
+  assert.strictEqual(await ask("send", 1), true);
+
+  const { text } = await scrape(broker);
+  const checked = promtool(["check", "metrics"], text);
+  assert.deepStrictEqual([checked.status, checked.stdout + checked.stderr], [0, ""]);
+  const all = parse(text, false);
+  assert.strictEqual(value(all, "jwt_tokens_total", { verdict: "accepted" }), 1);
+  assert.strictEqual(value(all, "jwt_tokens_total", { verdict: "unauthorized" }), 1);
+  assert.strictEqual(value(all, "upstream_emitted_total", link), 1);
+  assert.strictEqual(value(all, "upstream_connects_total", link), 1);
+  assert.strictEqual(value(all, "amqp_up", { namespace: "/", connection: "mq" }), 0);
+  await broker.stop();
+});
+
 test("a browser shows the page as text", async (t) => {
   const broker = await start();
   const browser = await chromium.launch({

@@ -17,9 +17,9 @@ import unittest.mock
 import socketio
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from lib.broker import DEADLINE, ROOT, Broker  # noqa: E402
+from lib.broker import APPS, DEADLINE, ROOT, Broker  # noqa: E402
 
-APP = ROOT / "scripts/transit"
+APP = APPS / "transit"
 DEPOT, ROUTE = "/depot-reservoir", "/route-reservoir"
 VEHICLES, SYSTEM = "/vehicle-events", "/system-events"
 NAMESPACES = [DEPOT, ROUTE, VEHICLES, SYSTEM]
@@ -53,20 +53,22 @@ async def reload(broker):
 
 
 @contextlib.asynccontextmanager
-async def running(settings=None, env=None, spawner=None, scripts=APP):
-    """A broker over the app, with --set pairs, variables, or another table [settings.spawner]."""
+async def running(settings=None, env=None, spawner=None, app="transit"):
+    """A broker over the app (or, if empty, all of them), with --set pairs, variables, or another
+    table [settings.spawner]."""
     texts = {key: str(value).lower() if isinstance(value, bool) else value
              for key, value in (settings or {}).items()}
     surroundings = {name: value for name, value in os.environ.items()
                     if not name.startswith("SOCKETIO_")}
     with tempfile.TemporaryDirectory(prefix="moonwire-transit-") as folder:
+        scripts = APPS
         if spawner is not None:
-            scripts = shutil.copytree(scripts, pathlib.Path(folder) / "transit")
-            toml = scripts / "moonwire.toml"
+            scripts = shutil.copytree(APPS, folder, dirs_exist_ok=True)
+            toml = pathlib.Path(scripts) / "transit/moonwire.toml"
             toml.write_text(re.sub(r"(?ms)^\[settings\.spawner\].*", f"[settings.spawner]\n{spawner}\n",
                                    toml.read_text()))
         with unittest.mock.patch.dict(os.environ, {**surroundings, **(env or {})}, clear=True):
-            broker = Broker(scripts, **texts)
+            broker = Broker(scripts, app=app, **texts)
     try:
         yield broker
     except BaseException:

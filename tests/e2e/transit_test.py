@@ -419,7 +419,7 @@ class Settings(QuietCase):
         self.assertRegex(text, r"(?m)^port = 1337$")
 
     async def test_it_runs_beside_the_other_apps(self):
-        async with running(scripts=ROOT / "scripts") as started:
+        async with running(app="") as started:
             service = await Service.open(started.url, *NAMESPACES)
             answer = await service.call("commuter:spawned", commuter("C1"), DEPOT)
             self.assertTrue(answer["ok"])
