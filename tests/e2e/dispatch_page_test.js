@@ -22,7 +22,7 @@ describe("the page of dispatch", () => {
   });
   after(async () => {
     dispatcher.disconnect();
-    await browser.close(new RegExp(`${AWAY.source}|status of 503`)); // while the broker ends
+    await browser.close(new RegExp(`${AWAY.source}|status of (403|503)`)); // while the broker ends
     await broker.stop();
   });
 
