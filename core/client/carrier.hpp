@@ -15,6 +15,8 @@ public:
     virtual ~Carrier() = default;
     /// A text packet with its type ("4hello"), or a binary message.
     virtual void send(std::string packet, bool binary) = 0;
+    /// What was sent and has not left yet. There is no limit: who sends much looks here.
+    virtual std::size_t buffered_bytes() const = 0;
     /// The handler's on_settled follows once the server has had time for all that was sent.
     virtual void settle() = 0;
     /// After what is queued has left; the handler's on_end follows.
@@ -29,6 +31,8 @@ public:
     /// The packet is only valid during the call.
     virtual void on_packet(std::string_view packet, bool binary) = 0;
     virtual void on_settled() = 0;
+    /// All that was sent has left.
+    virtual void on_drained() = 0;
     /// Once, last; also when there never was a connection.
     virtual void on_end(transport::ClientEnd end) = 0;
 };

@@ -3,10 +3,13 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/client/json_values.hpp"
 #include "core/client/server_messages.hpp"
 
 namespace moonwire::client {
 namespace {
+
+constexpr socketio::AckId kAckId = 0;  // of the one event
 
 std::string seconds(Duration duration) {
     char text[32];
@@ -51,14 +54,16 @@ void Emission::interrupt() { conclude({false, {}, "interrupted"}); }
 
 void Emission::on_connected(std::string_view) {
     connected_ = true;
-    session_->emit(options_.event, options_.acknowledge);
+    session_->emit(options_.event, options_.acknowledge ? std::optional(kAckId) : std::nullopt);
     if (!options_.acknowledge) session_->settle();
 }
 
-void Emission::on_event(std::string_view, std::string_view) {}
+void Emission::on_event(std::string_view, const Incoming&) {}
 
-void Emission::on_acknowledged(std::string_view arguments) {
-    conclude({!is_failure(arguments), std::string(arguments), {}});
+void Emission::on_acknowledged(const Incoming& incoming) {
+    if (incoming.id != kAckId) return;
+    std::string values = *from_wire(incoming.arguments, incoming.attachments);
+    conclude({!is_failure(values), std::move(values), {}});
 }
 
 void Emission::on_settled() { conclude({}); }

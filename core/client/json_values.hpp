@@ -23,6 +23,9 @@ Result<std::string> to_wire(std::string_view json, std::vector<std::string>& att
 /// The reverse: compact JSON on one line.
 Result<std::string> from_wire(std::string_view json, std::span<const std::string> attachments);
 
+/// The wire's form as it is, compact on one line, when it is sound: what goes on to another wire.
+Result<std::string> check_wire(std::string_view json, std::span<const std::string> attachments);
+
 /// The elements that follow the first in a compact array, as an array: an event's arguments.
 std::string without_first(std::string_view array);
 

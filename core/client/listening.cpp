@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/json_text.hpp"
+#include "core/client/json_values.hpp"
 
 namespace moonwire::client {
 namespace {
@@ -72,13 +73,14 @@ void Listening::on_connected(std::string_view socket_id) {
     output_.note("connected to " + options_.session.nsp + " as " + std::string(socket_id));
 }
 
-void Listening::on_event(std::string_view name, std::string_view arguments) {
+void Listening::on_event(std::string_view name, const Incoming& incoming) {
     if (outcome_ || (!options_.events.empty() && !options_.events.contains(name))) return;
+    const std::string arguments = *from_wire(incoming.arguments, incoming.attachments);
     if (!output_.event(event_line(name, arguments, options_.json))) return conclude({false, {}, {}});
     if (++told_ == options_.count) conclude({});
 }
 
-void Listening::on_acknowledged(std::string_view) {}
+void Listening::on_acknowledged(const Incoming&) {}
 
 void Listening::on_settled() {}
 

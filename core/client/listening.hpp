@@ -41,8 +41,8 @@ public:
 
 private:
     void on_connected(std::string_view socket_id) override;
-    void on_event(std::string_view name, std::string_view arguments) override;
-    void on_acknowledged(std::string_view arguments) override;
+    void on_event(std::string_view name, const Incoming& incoming) override;
+    void on_acknowledged(const Incoming& incoming) override;
     void on_settled() override;
     void on_end(SessionEnd end) override;
     void connect();

@@ -40,9 +40,12 @@ public:
         } else {
             part = std::move(packet);
         }
+        buffered_bytes_ += part.size();
         queue_.push_back(std::move(part));
         flush();
     }
+
+    std::size_t buffered_bytes() const override { return buffered_bytes_; }
 
     void settle() override {
         settling_ = true;
@@ -123,6 +126,7 @@ private:
         posting_ = true;
         request("POST", std::move(body), [self = shared_from_this()](const OutgoingResponse&) {
             self->posting_ = false;
+            if (self->queue_.empty()) self->buffered_bytes_ = 0;
             self->flush();
             self->on_posted();
         });
@@ -132,6 +136,7 @@ private:
         if (posting_ || !handler_) return;
         if (closing_) return end({"closed", 0, {}});
         if (std::exchange(settling_, false)) handler_->on_settled();
+        else if (buffered_bytes_ == 0) handler_->on_drained();
     }
 
     void end(transport::ClientEnd end) {
@@ -146,6 +151,7 @@ private:
     const transport::Headers headers_;
     std::shared_ptr<CarrierHandler> handler_;  // null once ended
     std::deque<std::string> queue_;            // parts of payloads
+    std::size_t buffered_bytes_ = 0;           // of them, and of what is being posted
     std::size_t max_payload_ = 0;
     TimerId timer_;
     bool opened_ = false;

@@ -13,8 +13,6 @@ using Kind = SessionEnd::Kind;
 using socketio::PacketType;
 
 constexpr std::size_t kMaxAttachments = 1000;  // a packet from the server
-/// A session asks for one acknowledgement at most.
-constexpr socketio::AckId kAckId = 0;
 constexpr const char* kSilent = "the server fell silent";
 
 }  // namespace
@@ -27,16 +25,21 @@ void Session::start(const Connect& connect) {
     carrier_ = connect(shared_from_this());
 }
 
-void Session::emit(const OutgoingEvent& event, bool acknowledge) {
+void Session::emit(const OutgoingEvent& event, std::optional<socketio::AckId> id) {
+    send(event.attachments.empty() ? PacketType::event : PacketType::binary_event, id, event);
+}
+
+void Session::acknowledge(socketio::AckId id, const OutgoingEvent& arguments) {
+    send(arguments.attachments.empty() ? PacketType::ack : PacketType::binary_ack, id, arguments);
+}
+
+void Session::send(PacketType type, std::optional<socketio::AckId> id, const OutgoingEvent& data) {
     if (!connected_ || end_) return;
-    const std::size_t count = event.attachments.size();
     carrier_->send("4" +
-                       socketio::packet_header(
-                           count > 0 ? PacketType::binary_event : PacketType::event, options_.nsp,
-                           acknowledge ? std::optional(kAckId) : std::nullopt, count) +
-                       event.json,
+                       socketio::packet_header(type, options_.nsp, id, data.attachments.size()) +
+                       data.json,
                    false);
-    for (const std::string& bytes : event.attachments) carrier_->send(bytes, true);
+    for (const std::string& bytes : data.attachments) carrier_->send(bytes, true);
 }
 
 void Session::settle() {
@@ -45,6 +48,10 @@ void Session::settle() {
 
 void Session::on_settled() {
     if (!end_) listener_.on_settled();
+}
+
+void Session::on_drained() {
+    if (connected_ && !end_) listener_.on_drained();
 }
 
 void Session::leave() {
@@ -100,12 +107,15 @@ void Session::on_message(std::string_view text) {
     if (!partial_.empty()) return broken("text where an attachment was to come");
     const auto packet = socketio::decode_packet(text, kMaxAttachments, socketio::Sender::server);
     if (!packet) return broken(packet.error().message);
-    if (packet->attachments > 0) partial_ = text;
-    else on_socket_packet(*packet);
+    if (packet->attachments == 0) return on_socket_packet(*packet);
+    partial_ = text;
+    partial_bytes_ = text.size();
 }
 
 void Session::on_attachment(std::string_view bytes) {
     if (partial_.empty()) return broken("an attachment of no packet");
+    partial_bytes_ += bytes.size();
+    if (partial_bytes_ > options_.max_packet_bytes) return broken("too large a packet");
     attachments_.emplace_back(bytes);
     const auto packet =
         socketio::decode_packet(partial_, kMaxAttachments, socketio::Sender::server);
@@ -141,15 +151,13 @@ void Session::on_socket_packet(const socketio::Packet& packet) {
 
 void Session::deliver(const socketio::Packet& packet) {
     if (!connected_) return broken("an event before CONNECT");
-    const auto data = from_wire(packet.data, attachments_);
+    const auto data = check_wire(packet.data, attachments_);
     if (!data) return broken("malformed JSON, " + data.error().message);
-    if (packet.type == PacketType::ack || packet.type == PacketType::binary_ack) {
-        if (packet.id == kAckId) listener_.on_acknowledged(*data);
-        return;
-    }
+    if (packet.type == PacketType::ack || packet.type == PacketType::binary_ack)
+        return listener_.on_acknowledged({*data, attachments_, packet.id});
     const auto name = socketio::event_name(*data);
     if (!name) return broken(name.error().message);
-    listener_.on_event(*name, without_first(*data));
+    listener_.on_event(*name, {without_first(*data), attachments_, packet.id});
 }
 
 void Session::on_end(transport::ClientEnd end) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,23 +28,31 @@ struct SessionEnd {
     std::string data{};  // of a refusal: what the server gave with it, as JSON
 };
 
+/// What an event or an acknowledgement brought; valid during the call.
+struct Incoming {
+    std::string_view arguments;                // a compact JSON array, as the wire has it
+    std::span<const std::string> attachments;  // what its placeholders stand for
+    std::optional<socketio::AckId> id;  // which acknowledgement it is, or what the event asks for
+};
+
 /// Whom a session tells. Called from the carrier's loop or a timer, never from within a call into
 /// the session, which stays valid during the call.
 class SessionListener {
 public:
     virtual ~SessionListener() = default;
     virtual void on_connected(std::string_view socket_id) = 0;
-    /// `arguments` is a JSON array with bytes in their readable form (json_values.hpp).
-    virtual void on_event(std::string_view name, std::string_view arguments) = 0;
-    virtual void on_acknowledged(std::string_view arguments) = 0;
+    virtual void on_event(std::string_view name, const Incoming& incoming) = 0;
+    virtual void on_acknowledged(const Incoming& incoming) = 0;
     virtual void on_settled() = 0;
+    /// All that was sent has left; unless it is settled.
+    virtual void on_drained() {}
     /// Once, last.
     virtual void on_end(SessionEnd end) = 0;
 };
 
-/// An event with its arguments, ready for the wire.
+/// An event with its arguments, or an acknowledgement's, ready for the wire.
 struct OutgoingEvent {
-    std::string json;  // ["name",…]
+    std::string json;  // ["name",…], or […]
     std::vector<std::string> attachments;
 };
 
@@ -58,13 +67,18 @@ public:
         std::string nsp = "/";
         std::string auth{};  // a JSON object, or empty
         Duration connect_timeout = std::chrono::seconds(20);  // until the namespace has answered
+        std::size_t max_packet_bytes = 64u << 20;  // from the server, with its attachments
     };
     Session(Reactor& reactor, Options options, SessionListener& listener);
 
     /// Connects. Once, first.
     void start(const Connect& connect);
-    /// Once connected; `on_acknowledged` tells the answer to the one that asked for it.
-    void emit(const OutgoingEvent& event, bool acknowledge);
+    /// Once connected; with an id an acknowledgement is asked for, which `on_acknowledged` tells.
+    void emit(const OutgoingEvent& event, std::optional<socketio::AckId> id = std::nullopt);
+    /// Answers an event that asked for it.
+    void acknowledge(socketio::AckId id, const OutgoingEvent& arguments);
+    /// What was sent and has not left yet.
+    std::size_t buffered_bytes() const { return carrier_ ? carrier_->buffered_bytes() : 0; }
     /// The listener's on_settled follows once the server has had time for all that was emitted. To
     /// leave before may take it back: the Node server drops events that come with the goodbye.
     void settle();
@@ -74,6 +88,7 @@ public:
     // CarrierHandler
     void on_packet(std::string_view packet, bool binary) override;
     void on_settled() override;
+    void on_drained() override;
     void on_end(transport::ClientEnd end) override;
 
 private:
@@ -82,6 +97,8 @@ private:
     void on_attachment(std::string_view bytes);
     void on_socket_packet(const socketio::Packet& packet);
     void deliver(const socketio::Packet& packet);
+    void send(socketio::PacketType type, std::optional<socketio::AckId> id,
+              const OutgoingEvent& data);
     void expect(Duration within, const char* otherwise);
     /// From here on only the carrier's end is awaited.
     void finish(SessionEnd::Kind kind, std::string reason, std::string data = {});
@@ -98,6 +115,7 @@ private:
     TimerId deadline_;               // to be let in, then for that ping
     std::string partial_;  // a packet whose attachments are still to come
     std::vector<std::string> attachments_;
+    std::size_t partial_bytes_ = 0;  // of both
 };
 
 }  // namespace moonwire::client

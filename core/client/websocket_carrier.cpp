@@ -14,6 +14,7 @@ public:
         handler_->on_packet(payload, binary);
     }
     void on_pong() override { handler_->on_settled(); }
+    void on_drained() override { handler_->on_drained(); }
     void on_end(transport::ClientEnd end) override { handler_->on_end(std::move(end)); }
 
 private:
@@ -25,6 +26,7 @@ public:
     explicit Outbound(std::shared_ptr<transport::WebSocketClient> socket)
         : socket_(std::move(socket)) {}
     void send(std::string packet, bool binary) override { socket_->send(std::move(packet), binary); }
+    std::size_t buffered_bytes() const override { return socket_->buffered_bytes(); }
     void settle() override { socket_->ping(); }
     void close() override { socket_->close(); }
 

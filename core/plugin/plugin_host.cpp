@@ -73,6 +73,13 @@ void PluginHost::request(OutgoingHttp request, std::function<void(HttpAnswer)> d
     else done({"not available here", {}});
 }
 
+std::shared_ptr<Client> PluginHost::connect(ClientOptions options, ClientListener listener) {
+    if (!surroundings_.connect) throw std::invalid_argument("no server can be reached here");
+    auto client = surroundings_.connect(std::move(options), std::move(listener));
+    if (!client) throw std::invalid_argument(client.error().message);
+    return *std::move(client);
+}
+
 std::string PluginHost::stats() { return surroundings_.stats ? surroundings_.stats() : "{}"; }
 
 bool PluginHost::emit(Emission emission) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/plugin/api/client.hpp"
 #include "core/plugin/api/http.hpp"
 #include "core/plugin/api/setting_node.hpp"
 #include "core/plugin/api/values.hpp"
@@ -38,6 +39,7 @@ struct AskedHandler {
 struct Surroundings {
     socketio::Server* sockets = nullptr;
     std::function<void(OutgoingHttp, std::function<void(HttpAnswer)>)> request;
+    std::function<Result<std::shared_ptr<Client>>(ClientOptions, ClientListener)> connect;
     std::function<std::string()> stats;
     /// A namespace's or a family's `on_server`; the payload is `["event",…]`. False: no such
     /// scripts.

@@ -12,9 +12,7 @@ namespace {
 constexpr std::size_t kMaxWants = 1000;  // a generation's, of one plugin
 
 /// The functions below have the generation as their first upvalue and this as their second.
-std::string plugin_of(lua_State* state) {
-    return std::string(text_at(state, lua_upvalueindex(2)));
-}
+std::string plugin_of(lua_State* state) { return std::string(text_at(state, lua_upvalueindex(2))); }
 
 void tell(const std::string& plugin, const plugin::Module& module, const Generation& generation) {
     if (!module.wanted) return;
@@ -93,7 +91,8 @@ void run_plugin_script(lua_State* state, const std::string& plugin, const plugin
     const int status = lua_pcall(state, 3, 1, 0);
     runtime.end_loading();
     if (status != 0) lua_error(state);
-    if (lua_isnil(state, -1)) luaL_error(state, "plugin.%s: its script returned nothing", plugin.c_str());
+    if (lua_isnil(state, -1))
+        luaL_error(state, "plugin.%s: its script returned nothing", plugin.c_str());
 }
 
 void tell_wants(const Generation& generation) {

@@ -69,6 +69,7 @@ Broker::Broker(Configuration configuration)
       guard_(scripts_),
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
       http_(settings_.http, reactors_),
+      clients_(settings_.http),
       store_(make_store(settings_, dir_)),
       scripts_(host_options(settings_, configuration.apps, http_, *store_, transport_), sockets_,
                reactors_of(transport_, thread_count(settings_.threads))),
@@ -214,6 +215,7 @@ void Broker::stop() {
     store_->close();  // what it was given is kept; the answers find nobody
     transport_.stop();
     plugins_->stop();
+    clients_.stop();
 }
 
 std::optional<transport::HttpResponse> Broker::page(std::string_view path) const {
@@ -244,6 +246,9 @@ plugin::Surroundings Broker::surroundings() {
                         plugin::Reply reply) {
         scripts_.ask(asked.nsp, asked.plugin, std::move(asked.name), std::move(payload),
                      std::move(reply));
+    };
+    around.connect = [this](plugin::ClientOptions options, plugin::ClientListener listener) {
+        return clients_.connect(std::move(options), std::move(listener));
     };
     around.stats = [this] { return stats(); };
     around.request = [this](plugin::OutgoingHttp request,

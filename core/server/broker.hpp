@@ -16,6 +16,7 @@
 #include "core/script/host.hpp"
 #include "core/server/apps.hpp"
 #include "core/server/audit_log.hpp"
+#include "core/server/client_sockets.hpp"
 #include "core/server/http_client.hpp"
 #include "core/server/router.hpp"
 #include "core/server/script_guard.hpp"
@@ -84,6 +85,7 @@ private:
     ScriptGuard guard_;
     engineio::Engine engine_;
     HttpClient http_;
+    ClientSockets clients_;
     const std::unique_ptr<plugin::Store> store_;
     script::Host scripts_;
     AuditLog audit_;

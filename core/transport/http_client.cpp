@@ -100,6 +100,7 @@ private:
         connector_->start(pool_.names, request_.url.host, request_.url.port);
     }
     void open(TcpConnector::Socket socket) {
+        if (request_.url.secure && !pool_.tls) return finish(Error{"TLS: no authorities"});
         connection_ = std::make_shared<ClientConnection>(std::move(socket),
                                                          request_.url.secure ? pool_.tls : nullptr);
         connection_->open(request_.url.host, [weak = weak_from_this()](Result<void> opened) {

@@ -61,9 +61,12 @@ public:
 
     void send(std::string payload, bool binary) override {
         if (!handler_ || closing_) return;
+        buffered_bytes_ += payload.size();
         queue_.emplace_back(std::move(payload), binary);
         if (queue_.size() == 1 && open_) write();
     }
+
+    std::size_t buffered_bytes() const override { return buffered_bytes_; }
 
     void ping() override {
         if (!handler_ || closing_) return;
@@ -96,7 +99,7 @@ private:
         error_code ignored;
         socket.set_option(tcp::no_delay(true), ignored);
         if constexpr (kTls) {
-            auto tls = make_client_tls({});
+            auto tls = make_client_tls(request_.ca_file);
             if (!tls) return fail(tls.error().message);
             tls_ = *tls;
             if (!request_.verify) tls_->set_verify_mode(asio::ssl::verify_none);
@@ -170,10 +173,12 @@ private:
 
     void on_written(error_code error) {
         if (error) return fail(ended_by(error));
+        buffered_bytes_ -= queue_.front().first.size();
         queue_.pop_front();
         if (!queue_.empty()) return write();
         if (ping_wanted_) write_ping();
-        if (closing_) say_goodbye();
+        if (closing_) return say_goodbye();
+        handler_->on_drained();
     }
 
     void write_ping() {
@@ -211,6 +216,7 @@ private:
     websocket::response_type response_;
     beast::flat_buffer input_;
     std::deque<std::pair<std::string, bool>> queue_;  // the first is being written
+    std::size_t buffered_bytes_ = 0;
     TimerId deadline_;
     bool open_ = false;
     bool ping_wanted_ = false;

@@ -15,6 +15,7 @@ struct WebSocketRequest {
     HttpUrl url;          // http or https: wss is WebSocket over the latter
     Headers headers;      // beyond those of the handshake
     bool verify = true;   // over TLS: the certificate, by the system's authorities, and its name
+    std::string ca_file;  // PEM: authorities to trust beside the system's; empty: none
     std::size_t max_message_bytes = 64u << 20;
 };
 
@@ -34,6 +35,8 @@ public:
     /// The payload is only valid during the call.
     virtual void on_message(std::string_view payload, bool binary) = 0;
     virtual void on_pong() = 0;
+    /// All that was sent has been given to the system.
+    virtual void on_drained() = 0;
     /// Once, last; also when it never opened.
     virtual void on_end(ClientEnd end) = 0;
 };
@@ -44,7 +47,9 @@ public:
 class WebSocketClient {
 public:
     virtual ~WebSocketClient() = default;
+    /// Queued without a limit: who sends much looks at buffered_bytes.
     virtual void send(std::string payload, bool binary) = 0;
+    virtual std::size_t buffered_bytes() const = 0;
     /// Asks, behind what was sent before, for a sign of life (RFC 6455 section 5.5.2): on_pong.
     virtual void ping() = 0;
     /// Sends what is queued, then a closing handshake; on_end follows, at the latest after some

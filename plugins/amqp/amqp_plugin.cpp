@@ -11,7 +11,7 @@
 
 #include "core/plugin/api/plugin.hpp"
 #include "plugins/amqp/connections.hpp"
-#include "plugins/amqp/module_script.hpp"
+#include "plugins/amqp/lua_source.hpp"
 #include "plugins/amqp/options.hpp"
 
 namespace moonwire::amqp {
@@ -63,7 +63,7 @@ public:
 private:
     void provide_module() {
         Module module;
-        module.script = kModuleScript;
+        module.script = lua_files().front().text;
         module.immediate["check"] = [](const Call& call) { return check(call); };
         module.immediate["status"] = [this](const Call& call) { return status(call); };
         module.waiting["publish"] = [this](Call call, Reply reply) {

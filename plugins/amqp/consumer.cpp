@@ -1,5 +1,8 @@
 #include "plugins/amqp/consumer.hpp"
 
+#include <iomanip>
+#include <random>
+#include <sstream>
 #include <utility>
 
 #include "plugins/amqp/retry.hpp"
@@ -13,6 +16,16 @@ using plugin::LogLevel;
 namespace {
 
 constexpr std::uint16_t kNotFound = 404;
+
+/// A name that no other queue has. (Those that the server makes up begin with "amq.", which the
+/// queue beside it, for retries, must not.)
+std::string own_name() {
+    std::random_device random;
+    std::ostringstream name;
+    name << "moonwire." << std::hex;
+    for (int i = 0; i < 4; ++i) name << std::setw(8) << std::setfill('0') << random();
+    return name.str();
+}
 
 /// What a script's answer says of the failure, for the log and for headers.
 std::string error_of(const Answer& answer) {
@@ -58,9 +71,9 @@ void Consumer::declare(Link& link) {
             link.declare_exchange(channel_, options_.exchange, options_.exchange_type, false);
         }
     }
-    queue_ = options_.queue;
-    const bool own = queue_.empty();
-    if (own) queue_ = link.declare_queue(channel_, {}, options_.arguments, false, true, false);
+    const bool own = options_.queue.empty();
+    queue_ = own ? own_name() : options_.queue;
+    if (own) link.declare_queue(channel_, queue_, options_.arguments, false, true, false);
     else ensure_queue(link, queue_, options_.arguments);
     for (const std::string& key : options_.bind)
         link.bind(channel_, queue_, options_.exchange, key);

@@ -262,15 +262,12 @@ void Link::declare_exchange(Channel channel, const std::string& name, const std:
     check_reply("declare an exchange", channel);
 }
 
-std::string Link::declare_queue(Channel channel, const std::string& name,
-                                const std::string& arguments, bool durable, bool exclusive,
-                                bool passive) {
+void Link::declare_queue(Channel channel, const std::string& name, const std::string& arguments,
+                         bool durable, bool exclusive, bool passive) {
     FieldPool pool;
-    const amqp_queue_declare_ok_t* ok =
-        amqp_queue_declare(state_.get(), channel, bytes_of(name), passive, durable, exclusive,
-                           exclusive, pool.table(arguments));
+    amqp_queue_declare(state_.get(), channel, bytes_of(name), passive, durable, exclusive,
+                       exclusive, pool.table(arguments));
     check_reply("declare a queue", channel);
-    return text(ok->queue);
 }
 
 void Link::bind(Channel channel, const std::string& queue, const std::string& exchange,

@@ -99,10 +99,8 @@ public:
     // Passive: that it is there, else ChannelClosed with 404. `arguments` as of fields.hpp.
     void declare_exchange(Channel channel, const std::string& name, const std::string& type,
                           bool passive);
-    /// The queue's name, which the server makes up if it is empty.
-    std::string declare_queue(Channel channel, const std::string& name,
-                              const std::string& arguments, bool durable, bool exclusive,
-                              bool passive);
+    void declare_queue(Channel channel, const std::string& name, const std::string& arguments,
+                       bool durable, bool exclusive, bool passive);
     void bind(Channel channel, const std::string& queue, const std::string& exchange,
               const std::string& key);
     void consume(Channel channel, const std::string& queue);

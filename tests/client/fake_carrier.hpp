@@ -17,6 +17,13 @@ struct FakeServer {
             : reactor_(reactor), handler_(std::move(handler)) {}
         void send(std::string packet, bool binary) override {
             sent.push_back(binary ? "<" + packet + ">" : packet);
+            if (full) buffered += packet.size();
+        }
+        std::size_t buffered_bytes() const override { return buffered; }
+        /// What was sent has left.
+        void drain() {
+            buffered = 0;
+            if (const auto handler = handler_) handler->on_drained();
         }
         void settle() override { settling = true; }
         void settled() {
@@ -50,6 +57,8 @@ struct FakeServer {
         bool closed = false;
         bool settling = false;
         bool hangs = false;
+        bool full = false;         // what is sent does not leave
+        std::size_t buffered = 0;
 
     private:
         Reactor& reactor_;

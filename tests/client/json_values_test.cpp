@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 using namespace moonwire;
+using client::check_wire;
 using client::from_wire;
 using client::to_wire;
 
@@ -81,4 +82,12 @@ TEST_CASE("an event's arguments are what follows its name") {
     CHECK(client::without_first(R"(["a\"],b","c"])") == R"(["c"])");
     CHECK(client::without_first("[7,1]") == "[1]");
     CHECK(client::without_first("[7]") == "[]");
+}
+
+TEST_CASE("what goes on to another wire is checked and compact, and keeps its placeholders") {
+    const std::vector<std::string> bytes{"x"};
+    CHECK(*check_wire(R"( ["e", {"_placeholder" : true,"num":0}, 12345678901234567890.10 ] )", bytes) ==
+          R"(["e",{"_placeholder":true,"num":0},12345678901234567890.10])");
+    CHECK_FALSE(check_wire(R"([{"_placeholder":true,"num":1}])", bytes));
+    CHECK_FALSE(check_wire("[", bytes));
 }

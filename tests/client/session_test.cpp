@@ -20,11 +20,18 @@ struct Fixture : client::SessionListener {
         session->start(server.connect());
     }
     void on_connected(std::string_view id) override { told.push_back("connected " + std::string(id)); }
-    void on_event(std::string_view name, std::string_view arguments) override {
-        told.push_back(std::string(name) + " " + std::string(arguments));
+    void on_event(std::string_view name, const client::Incoming& incoming) override {
+        told.push_back(std::string(name) + " " + text(incoming));
     }
-    void on_acknowledged(std::string_view arguments) override {
-        told.push_back("ack " + std::string(arguments));
+    void on_acknowledged(const client::Incoming& incoming) override {
+        told.push_back("ack " + text(incoming));
+    }
+    /// "7: [1] b c": the id, the arguments, the attachments.
+    static std::string text(const client::Incoming& incoming) {
+        std::string text = incoming.id ? std::to_string(*incoming.id) + ": " : "";
+        text += incoming.arguments;
+        for (const std::string& each : incoming.attachments) text += " " + each;
+        return text;
     }
     void on_settled() override {}
     void on_end(SessionEnd how) override { end = std::move(how); }
@@ -47,24 +54,53 @@ TEST_CASE("a session enters its namespace and sends and hears events") {
     Fixture f("/chat", R"({"token":1})");
     f.server.last().welcome("/chat,");
     CHECK(f.server.last().sent == std::vector<std::string>{R"(40/chat,{"token":1})"});
-    f.session->emit({R"(["say",1])", {}}, true);
-    f.session->emit({R"(["b",{"_placeholder":true,"num":0}])", {"\x01"}}, false);
-    CHECK(f.server.last().sent[1] == R"(42/chat,0["say",1])");
+    f.session->emit({R"(["say",1])", {}}, 3);
+    f.session->emit({R"(["b",{"_placeholder":true,"num":0}])", {"\x01"}});
+    CHECK(f.server.last().sent[1] == R"(42/chat,3["say",1])");
     CHECK(f.server.last().sent[2] == R"(451-/chat,["b",{"_placeholder":true,"num":0}])");
     CHECK(f.server.last().sent[3] == "<\x01>");
     f.server.last().say(R"(42/chat,["hello",{"a":1}])");
     f.server.last().say(R"(42["another namespace's"])");
     f.server.last().say(R"(43/chat,7["not ours"])");
-    f.server.last().say(R"(43/chat,0["done"])");
+    f.server.last().say(R"(43/chat,3["done"])");
     f.server.last().say(R"(452-/chat,["two",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}])");
     f.server.last().attach("a");
     f.server.last().attach("b");
     CHECK(f.told == std::vector<std::string>{
-                        "connected S", R"(hello [{"a":1}])", R"(ack ["done"])",
-                        R"(two [{"_bytes":"Yg=="},{"_bytes":"YQ=="}])"});
+                        "connected S", R"(hello [{"a":1}])", R"(ack 7: ["not ours"])",
+                        R"(ack 3: ["done"])",
+                        R"(two [{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}] a b)"});
     f.session->leave();
     CHECK(f.server.last().sent.back() == "41/chat,");
     CHECK(f.ended()->kind == Kind::left);
+}
+
+TEST_CASE("a session acknowledges the server's events, with bytes, too") {
+    Fixture f("/chat");
+    f.server.last().welcome("/chat,");
+    f.server.last().say(R"(42/chat,12["may I",1])");
+    CHECK(f.told.back() == "may I 12: [1]");
+    f.session->acknowledge(12, {R"([true])", {}});
+    f.session->acknowledge(13, {R"([{"_placeholder":true,"num":0}])", {"x"}});
+    f.session->acknowledge(14, {"[]", {}});
+    CHECK(f.server.last().sent ==
+          std::vector<std::string>{"40/chat,", "43/chat,12[true]",
+                                   R"(461-/chat,13[{"_placeholder":true,"num":0}])", "<x>",
+                                   "43/chat,14[]"});
+}
+
+TEST_CASE("a packet whose attachments exceed the limit of bytes ends the session") {
+    Fixture f;
+    f.session = std::make_shared<client::Session>(
+        f.server.reactor, client::Session::Options{.max_packet_bytes = 100}, f);
+    f.session->start(f.server.connect());
+    f.server.last().welcome();
+    f.server.last().say(R"(452-["b",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}])");
+    f.server.last().attach("small");
+    CHECK_FALSE(f.ended());
+    f.server.last().attach(std::string(100, 'x'));
+    REQUIRE(f.ended());
+    CHECK(f.end->reason == "the server broke the protocol: too large a packet");
 }
 
 TEST_CASE("a session answers pings, and ends when they stop") {

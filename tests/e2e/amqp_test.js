@@ -5,9 +5,9 @@
 const assert = require("node:assert");
 const fs = require("node:fs");
 const path = require("node:path");
-const { after, before, describe, it } = require("node:test");
+const { after, before, beforeEach, describe, it } = require("node:test");
 const { io } = require("socket.io-client");
-const { Broker, moonwire } = require("./lib/broker");
+const { Broker, moonwire, ROOT } = require("./lib/broker");
 const { Authority } = require("./lib/certificates");
 const { RabbitMQ, freePort } = require("./lib/rabbitmq");
 const { until, within } = require("./lib/wait");
@@ -47,6 +47,10 @@ ssl_options.certfile = ${server.certificate}
 ssl_options.keyfile = ${server.key}
 ssl_options.verify = verify_none`,
     });
+  });
+  // What a failed test left behind must not be the next one's affair.
+  beforeEach(async () => {
+    if (admin) await admin.close();
     admin = await rabbit.client();
   });
   after(async () => {
@@ -237,8 +241,11 @@ ssl_options.verify = verify_none`,
     const load = (async () => {
       const under = [];
       while (loading) {
-        const i = sent++;
-        under.push(broker.ask("publish", "", "load", { i }).then(([ok]) => ok && confirmed.push(i)));
+        // A socket may have so many events in flight, and no more.
+        if (sent - confirmed.length < 900) {
+          const i = sent++;
+          under.push(broker.ask("publish", "", "load", { i }).then(([ok]) => ok === true && confirmed.push(i)));
+        }
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
       await Promise.all(under);
@@ -270,7 +277,30 @@ ssl_options.verify = verify_none`,
     const changes = (await broker.ask("changes"))[0].map(({ state }) => state);
     assert.deepStrictEqual(changes, ["connected", "disconnected", "connected"]);
     await broker.stop();
-    admin = await rabbit.client();
+  });
+
+  it("a server that hangs, or takes no messages, is away, and nobody waits", async (t) => {
+    const broker = await start(t, `mq:consume("hung", {}, keep)`, { toml: "heartbeat_seconds = 2" });
+    await broker.consumes();
+    rabbit.child.kill("SIGSTOP");
+    const away = broker.ask("publish", "", "hung", { n: 1 });
+    try {
+      await broker.reaches(({ state }) => state === "disconnected", "its silence to be noticed");
+      assert.match((await broker.status()).last_error, /heartbeat/i);
+      assert.deepStrictEqual(await broker.ask("echo", 1), [1]);
+    } finally {
+      rabbit.child.kill("SIGCONT");
+    }
+    assert.deepStrictEqual(await away, [true]);
+    await rabbit.control("set_vm_memory_high_watermark", "0");
+    const blocked = broker.ask("publish", "", "hung", { n: 2 });
+    await broker.reaches(({ state }) => state === "blocked", "the alarm");
+    assert.match((await broker.ask("changes"))[0].at(-1).detail, /memory/);
+    assert.deepStrictEqual(await broker.ask("echo", 2), [2]);
+    await rabbit.control("set_vm_memory_high_watermark", "0.6");
+    assert.deepStrictEqual(await blocked, [true]);
+    await broker.reaches(({ state, queued }) => state === "connected" && queued === 0, "its end");
+    await broker.stop();
   });
 
   it("a killed server's durable queues and retries are there again", async (t) => {
@@ -284,10 +314,9 @@ ssl_options.verify = verify_none`,
     await broker.reaches(({ retried }) => retried === 1, "a retry");
     await rabbit.halt("SIGKILL");
     await rabbit.resume();
-    await broker.reaches(({ acknowledged }) => acknowledged === 1, "the second try");
-    assert.deepStrictEqual(await broker.got(), [0, 1]);
+    // The first try may come again, too, if the server died before it wrote down that it was over.
+    await until(async () => (await broker.got()).at(-1) === 1, "the second try");
     await broker.stop();
-    admin = await rabbit.client();
   });
 
   it("what a killed broker had in hand comes again", async (t) => {
@@ -309,23 +338,18 @@ ssl_options.verify = verify_none`,
     await second.stop();
   });
 
-  it("a broker that ends finishes what it has in hand", async (t) => {
+  it("a broker that ends gives back what it has in hand, uncounted", async (t) => {
     const broker = await start(t, `
-      mq:consume("drained", { prefetch = 1 }, function(message)
-        mq:publish("", "drained.done", { before = message.json.n })
-        sleep(0.3)
-        local ok, why = mq:publish("", "drained.done", { after = message.json.n })
-        log.info("handled", { ok = ok, why = why })
-      end)`, { settings: { "server.drain_seconds": 5 } });
-    await admin.channel.assertQueue("drained.done", { durable: true });
+      mq:consume("ended", { prefetch = 1, retries = 0 }, function(message)
+        keep(message.body)
+        if message.body ~= "done" then sleep(3600) end
+      end)`);
     await broker.consumes();
-    await send("drained", '{"n":1}');
-    await send("drained", '{"n":2}');
-    assert.strictEqual((await take("drained.done")).content.toString(), '{"before":1}');
+    for (const body of ["done", "in hand", "waiting"]) await send("ended", body);
+    await until(async () => (await broker.got()).includes("in hand"), "a message in hand");
     await broker.stop();
-    assert.strictEqual((await take("drained.done")).content.toString(), '{"after":1}');
-    assert.strictEqual(await ready("drained"), 1);
-    assert.strictEqual(await ready("drained.done"), 0);
+    assert.strictEqual(await ready("ended"), 2);
+    assert.strictEqual((await take("ended")).content.toString(), "in hand");
   });
 
   it("a reload keeps the connection, takes the new handler, and lets go of what is not wanted", async (t) => {
@@ -394,7 +418,7 @@ ssl_options.verify = verify_none`,
     const cases = [
       ['local mq = amqp.connect { name = "a" }', /main\.lua:3: .*amqp\.connect: url: expected amqp:/],
       ['amqp.connect { name = "a", url = "amqp://h", bufer = 1 }', /main\.lua:3: .*bufer: is no option here/],
-      ['mq:consume("q", { prefetch = 0 }, print)', /main\.lua:3: .*amqp\.consume: prefetch: expected a whole number/],
+      ['mq:consume("q", { prefetch = 0 }, function() end)', /main\.lua:3: .*amqp\.consume: prefetch: expected a whole number/],
       ['mq:consume("q", {})', /main\.lua:3: .*amqp\.consume: expected a function, got nil/],
       ['mq:consume("q", function() end) mq:consume("q", function() end)', /main\.lua:3: .*'q' is consumed already/],
       ['amqp.connect { name = "mq", url = "amqp://h" }', /main\.lua:3: .*there is a connection 'mq' already/],
@@ -422,10 +446,34 @@ ${line}\n`);
     }
   });
 
+  it("what the document shows works", async (t) => {
+    const text = fs.readFileSync(path.join(ROOT, "plugins/README.md"), "utf8");
+    const [, example] = /^## amqp$[^]*?^```lua\n([^]*?)^```$/m.exec(text);
+    const broker = await Broker.start({
+      scripts: { "orders.lua": example },
+      toml: `${TOML()}[settings.amqp]\nurl = "${rabbit.url()}"\n`,
+    });
+    t.after(() => broker.discard());
+    await admin.channel.assertExchange("billing", "topic", { durable: true });
+    await admin.channel.assertQueue("completed", { durable: true });
+    await admin.channel.bindQueue("completed", "billing", "order.*");
+    const client = io(`${broker.url}/orders`, { transports: ["websocket"], forceNew: true });
+    t.after(() => client.close());
+    assert.deepStrictEqual(await ask(client, "order:complete", { id: 1 }), [{ success: true }]);
+    assert.deepStrictEqual(JSON.parse((await take("completed")).content), { id: 1 });
+    await until(async () => (await ask(client, "billing:health"))[0].consumers[0].state === "consuming", "a consumer");
+    admin.channel.publish("billing", "invoice.new", Buffer.from('{"orderId":7}'));
+    await until(async () => (await ask(client, "billing:health"))[0].acknowledged === 1, "an invoice");
+    await broker.stop();
+  });
+
   it("has no more connections than it may", async (t) => {
     const broker = await start(t, `
-      local more = amqp.connect { name = "more", url = "${rabbit.url()}" }
-      ns:on("more", function() return more:status().state, more:publish("", "x", "x") end)`, { toml: "connections = 1" });
+      local more = amqp.connect { name = "other", url = "${rabbit.url()}" }
+      ns:on("more", function()
+        local sent, why = more:publish("", "x", "x")
+        return more:status().state, sent or null, why
+      end)`, { toml: "connections = 1" });
     await broker.reaches(({ state }) => state === "connected", "the first");
     assert.deepStrictEqual(await broker.ask("more"), ["closed", null, "closed"]);
     await broker.stop({ expected: /too many connections/ });

@@ -121,7 +121,8 @@ TEST_CASE("fields that AMQP has no form for are refused by their path") {
           }).starts_with("a: a field's name has at most 255 bytes"));
     std::string deep = "1";
     for (int i = 0; i < 100; ++i) deep = "[" + deep + "]";
-    CHECK(problem_of([&] { encode_fields(R"({"a":)" + deep + "}"); }).ends_with("nests too deeply"));
+    CHECK(
+        problem_of([&] { encode_fields(R"({"a":)" + deep + "}"); }).ends_with("nests too deeply"));
     CHECK(problem_of([&] {
               encode_fields(R"({"a":")" + std::string(kMaxHeadersBytes, 'x') + "\"}");
           }) == "are larger than 65536 bytes");
@@ -266,12 +267,13 @@ TEST_CASE("a dead letter to an exchange keeps its key, unless there is one for i
     CHECK(kept.message.exchange == "dlx");
     CHECK(kept.message.routing_key == "order.new");
     const Fate given = decide(
-        failed, "q",
-        consumer(R"(,"retries":0,"dead_letter":{"exchange":"dlx","routing_key":"k"})"), "no");
+        failed, "q", consumer(R"(,"retries":0,"dead_letter":{"exchange":"dlx","routing_key":"k"})"),
+        "no");
     CHECK(given.message.routing_key == "k");
 }
 
-TEST_CASE("an error that is too long is cut between characters, and full headers stay as they are") {
+TEST_CASE(
+    "an error that is too long is cut between characters, and full headers stay as they are") {
     std::string error(999, 'x');
     error += "é and more";
     const ConsumerOptions options = consumer();

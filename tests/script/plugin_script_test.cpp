@@ -60,9 +60,9 @@ struct PluginScriptTest : ScriptTest {
                     answer.results.json += "+" + each;
                 return answers->push_back(answer.results.json);
             }
-            answers->push_back((answer.kind == Kind::failure ? "failure " + answer.code + ": "
-                                                             : "error: ") +
-                               answer.message + answer.data_json);
+            answers->push_back(
+                (answer.kind == Kind::failure ? "failure " + answer.code + ": " : "error: ") +
+                answer.message + answer.data_json);
         });
         settle();
         REQUIRE(answers->size() == 1);

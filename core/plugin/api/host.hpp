@@ -8,6 +8,7 @@
 
 #include "authenticator.hpp"
 #include "bridge.hpp"
+#include "client.hpp"
 #include "http.hpp"
 #include "module.hpp"
 
@@ -33,6 +34,8 @@ public:
     // From Plugin::start until Plugin::stop returned; any thread.
     /// `done` is called once, on a reactor, which it must not block.
     virtual void request(OutgoingHttp request, std::function<void(HttpAnswer)> done) = 0;
+    /// Becomes a client of a Socket.IO server. Throws std::invalid_argument, with what is wrong.
+    virtual std::shared_ptr<Client> connect(ClientOptions options, ClientListener listener) = 0;
     /// The broker's figures: the JSON of /stats, made anew by each call.
     virtual std::string stats() = 0;
 

@@ -96,6 +96,14 @@ class RabbitMQ {
     await within(this.ended, `RabbitMQ's end after ${signal}`, START_MS);
   }
 
+  /// Runs rabbitmqctl, which takes seconds, too.
+  async control(...args) {
+    const child = spawn("/usr/lib/rabbitmq/bin/rabbitmqctl", args, { env: this.environment, stdio: "ignore" });
+    const code = await within(
+      new Promise((resolve) => child.once("close", resolve)), `rabbitmqctl ${args.join(" ")}`, START_MS);
+    if (code !== 0) throw new Error(`rabbitmqctl ${args.join(" ")}: exit ${code}`);
+  }
+
   /// A connection of the tests' own with a channel: `{connection, channel}`.
   async client() {
     const connection = await amqplib.connect(this.url());

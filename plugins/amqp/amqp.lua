@@ -1,9 +1,5 @@
-#pragma once
-
-namespace moonwire::amqp {
-
-/// What scripts have of the plugin: objects and callbacks over its functions, in Lua.
-inline constexpr const char* kModuleScript = R"lua(
+-- What `require "plugin.amqp"` returns. Runs once a generation of a namespace's scripts; the
+-- connections themselves are the plugin's, and stay.
 local native, handle, want = ...
 local amqp, Connection, Message = {}, {}, {}
 local connections = {}
@@ -13,7 +9,7 @@ Connection.__index = Connection
 function Message.__index(message, key)
   if key ~= "json" then return nil end
   local value = json.decode(message.body)
-  rawset(message, "json", value)
+  message.json = value
   return value
 end
 
@@ -102,6 +98,3 @@ function Connection:close()
 end
 
 return amqp
-)lua";
-
-}  // namespace moonwire::amqp
