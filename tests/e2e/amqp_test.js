@@ -167,7 +167,8 @@ ssl_options.verify = verify_none`,
     assert.strictEqual(headers["x-moonwire-tries"], 3);
     assert.strictEqual(headers["x-moonwire-queue"], "work");
     assert.strictEqual(headers["x-moonwire-routing-key"], "work");
-    await broker.reaches(({ acknowledged }) => acknowledged === 1, "the other's success");
+    await broker.reaches(
+      ({ acknowledged, dead_lettered: dead }) => acknowledged === 1 && dead === 1, "what becomes of both");
     const tries = (await broker.got()).filter(({ n }) => n === 1);
     assert.deepStrictEqual(tries.map(({ retries, key }) => [retries, key]), [[0, "work"], [1, "work"], [2, "work"]]);
     const status = await broker.status();
