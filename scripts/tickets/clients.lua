@@ -34,7 +34,7 @@ ns:emits("staffConnectionUpdate", schema.named("StaffConnectionUpdate", schema.o
 ns:emits("queueUserJoined", schema.named("QueueUserJoined", schema.object {
   serviceType = contract.service_type, clientId = count, timestamp = contract.time,
 }))
-ns:emits("error", schema.named("Failure", schema.object {
+ns:emits("error", schema.named("RefusedEvent", schema.object {
   event = schema.optional(schema.string()), code = schema.string(), message = schema.string(),
   data = schema.optional(schema.any()),
 }))

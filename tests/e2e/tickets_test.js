@@ -2,6 +2,8 @@
 // scripts/tickets with clients written from its document: socket.io-client at "/", and fetch.
 
 const assert = require("node:assert");
+const fs = require("node:fs");
+const path = require("node:path");
 const { describe, it, before, after, beforeEach, afterEach } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Broker } = require("./lib/broker");
@@ -235,10 +237,50 @@ describe("the tickets app's settings", () => {
   });
 });
 
+const ROOMY = { "settings.tickets.queue_limit": 100000 };
+
+describe("the tickets app, reloaded", () => {
+  let broker;
+  before(async () => { broker = await start(ROOMY); });
+  after(() => broker?.stop());
+
+  it("has every ticket that was being taken meanwhile, in its place", async () => {
+    const taken = [];
+    let stopped = false;
+    const visitors = Array.from({ length: 4 }, async (_, i) => {
+      while (!stopped) {
+        const response = await fetch(`${broker.url}/tickets`, {
+          method: "POST", headers: { "content-type": "application/json" },
+          body: JSON.stringify({ serviceType: "A", userId: `u-${i}-${Math.floor(taken.length / 10)}` }),
+        });
+        assert.strictEqual(response.status, 201);
+        taken.push(await response.json());
+      }
+    });
+    const desk = path.join(broker.folder, "tickets/desk.lua");
+    const text = fs.readFileSync(desk, "utf8");
+    for (const generation of [2, 3, 4]) {
+      const enough = taken.length + 10;
+      await until(() => taken.length > enough, "tickets");
+      fs.writeFileSync(desk, `${text}\n-- ${generation}\n`);
+      await until(async () => (await broker.stats()).scripts[0].generation === generation, `generation ${generation}`);
+    }
+    stopped = true;
+    await Promise.all(visitors);
+    const { queues: [queue] } = await (await fetch(`${broker.url}/queues`)).json();
+    assert.strictEqual(queue.waiting, taken.length);
+    const numbers = taken.map(({ number }) => number).sort((a, b) => a - b);
+    assert.deepStrictEqual(numbers, taken.map((_, i) => i + 1));
+    for (const { ticketId, number } of taken) {
+      assert.strictEqual((await (await fetch(`${broker.url}/tickets/${ticketId}`)).json()).position, number);
+    }
+  });
+});
+
 describe("the tickets app, killed", () => {
   const clients = new Clients();
   let broker;
-  beforeEach(async () => { broker = await start(); });
+  beforeEach(async () => { broker = await start(ROOMY); });
   afterEach(async () => {
     clients.closeAll();
     await broker?.stop();

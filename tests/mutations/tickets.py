@@ -26,10 +26,10 @@ MUTATIONS = [
     ("lib/forecast.lua", "/ math.max(1, able)", ""),
     ("desk.lua", "local SHOWN_WAITING = 20", "local SHOWN_WAITING = 21"),
     # Lines that are missing.
-    ("lib/ledger.lua", "  for _, ticket in ipairs(over or {}) do copy.tickets[ticket.ticketId] = nil end\n", ""),
-    ("lib/office.lua", "    refuse_if_many(records, queues.of(self.ns, records, order.serviceType), order)\n", ""),
+    ("lib/ledger.lua", "  for _, ticket in ipairs(over or {}) do records.tickets[ticket.ticketId] = nil end\n", ""),
+    ("lib/office.lua", "    refuse_if_many(records, queues.of(records, order.serviceType), order)\n", ""),
     ("lib/office.lua", "    counters.refuse_unable(counter, ticket, records)\n", ""),
-    ("lib/office.lua", "    queues.leave(self.ns, records, ticket)\n    notices.ticket(self.ns, records, \"ticketServing\"", "    notices.ticket(self.ns, records, \"ticketServing\""),
+    ("lib/office.lua", "    queues.leave(records, ticket)\n    notices.ticket(self.ns, records, \"ticketServing\"", "    notices.ticket(self.ns, records, \"ticketServing\""),
     ("lib/office.lua", "      counter.ticketId = nil\n", ""),
     ("lib/office.lua", "    self:forget(records, day.of(now() - KEEP_DAYS * 86400))\n", ""),
     ("lib/day.lua", "  for _, counter in ipairs(counters) do fresh[counter] = 0 end\n", ""),

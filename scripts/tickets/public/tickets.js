@@ -170,6 +170,8 @@ function queueUpdated(queue) {
     office.metrics.totalWaiting = office.metrics.services.reduce((sum, each) => sum + each.waiting, 0);
     office.metrics.totalServing = office.metrics.services.reduce((sum, each) => sum + each.serving, 0);
     drawStaff();
+  } else if (office.metrics) {
+    joinDashboard();  // it is new: joining brings all figures
   }
   readCounters();
 }
