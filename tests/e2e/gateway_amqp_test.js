@@ -2,6 +2,8 @@
 // The gateway with workers behind RabbitMQ: a real server, and consumers as anybody would write them.
 
 const assert = require("node:assert");
+const fs = require("node:fs");
+const path = require("node:path");
 const { after, before, describe, it } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Broker } = require("./lib/broker");
@@ -24,7 +26,9 @@ describe("the gateway over RabbitMQ", { skip: RabbitMQ.installed ? false : "rabb
     admin = await rabbit.client();
     broker = await Broker.start({
       app: "gateway", env: { GATEWAY_AMQP_URL: rabbit.url(), JWT_SECRET: SECRET },
-      settings: { "plugins.load": "jwt,amqp", "settings.requests.timeouts.slow": 1, "settings.workers.sweep_seconds": 0.1 },
+      settings: { "plugins.load": "jwt,amqp", "settings.workers.sweep_seconds": 0.1 },
+      before: (folder) => fs.appendFileSync(path.join(folder, "gateway/moonwire.toml"),
+        "\n[settings.requests.timeouts]\nslow = 1\n"),
     });
     socket = await clients.open(broker, "/", { auth: { userId: "u1", sessionId: "s1" } });
     socket.on("ai_response", (each) => responses.push(each)).on("status_update", (each) => updates.push(each));
