@@ -6,7 +6,7 @@ local schema = require "schema"
 local envelope = require "lib.envelope"
 local fleet = require "lib.fleet"
 local hub = require "lib.hub"
-local option = require "lib.option"
+local option = require "shared.option"
 local place = require "lib.place"
 
 local NO_REPLAY = {}

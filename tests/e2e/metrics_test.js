@@ -77,6 +77,7 @@ test("traffic is counted, in both forms", async (t) => {
   await fetch(`${broker.url}/socket.io/?EIO=4&transport=smoke`);
   await fetch(`${broker.url}/socket.io/?EIO=4&transport=polling`, { headers: { origin: "http://bad.example" } });
   await becomes(broker, "moonwire_received_events_total", { event: "other", namespace: "/" }, 1);
+  await until(async () => value(await figures(broker), "moonwire_reactor_lag_seconds_count") > 0, "a look at the lag");
 
   const { text, type } = await scrape(broker);
   assert.strictEqual(type, "text/plain; version=0.0.4; charset=utf-8");

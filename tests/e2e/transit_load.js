@@ -6,9 +6,8 @@
 
 const assert = require("node:assert");
 const fs = require("node:fs");
-const path = require("node:path");
 const WebSocket = require("ws");
-const { Broker, ROOT } = require("./lib/broker");
+const { Broker } = require("./lib/broker");
 const { until } = require("./lib/wait");
 
 const NSP = "/route-reservoir";
@@ -223,12 +222,7 @@ async function run(broker, { vehicles = 1200, commuters: waiting = 10000, second
 
 /// A broker on one reactor for it.
 async function startBroker() {
-  const folder = path.join(ROOT, "scripts/transit");
-  const scripts = {};
-  for (const name of fs.readdirSync(folder, { recursive: true })) {
-    if (/\.(lua|toml)$/.test(name)) scripts[name] = fs.readFileSync(path.join(folder, name), "utf8");
-  }
-  return Broker.start({ scripts, args: ["--threads", "1"], settings: { "log.level": "warn" } });
+  return Broker.start({ app: "transit", args: ["--threads", "1"], settings: { "log.level": "warn" } });
 }
 
 module.exports = { run, startBroker };

@@ -3,7 +3,7 @@
 -- `reporter` is the socket that spoke for it last.
 local schema = require "schema"
 local envelope = require "lib.envelope"
-local option = require "lib.option"
+local option = require "shared.option"
 local size = require "lib.size"
 
 local fleet = {}

@@ -1,7 +1,7 @@
 -- The order in which a depot's commuters board: by priority, then first come, first served.
 -- Plain data: state.queues = {depot_id -> {commuter_id…}}, next to the reservoir's records.
 local schema = require "schema"
-local option = require "lib.option"
+local option = require "shared.option"
 
 local queues = {}
 

@@ -3,7 +3,7 @@
 local schema = require "schema"
 local envelope = require "lib.envelope"
 local memory = require "lib.memory"
-local option = require "lib.option"
+local option = require "shared.option"
 local size = require "lib.size"
 
 local reservoir = {}

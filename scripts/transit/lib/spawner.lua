@@ -3,7 +3,7 @@
 -- exactly: each source draws from a generator of its own, and its arrivals don't depend on ticks.
 local geo = require "geo"
 local schema = require "schema"
-local option = require "lib.option"
+local option = require "shared.option"
 local reservoir = require "lib.reservoir"
 
 local spawner = {}
