@@ -176,7 +176,7 @@ describe("orders", () => {
   });
 
   it("ends a connection with its token, unless that is refreshed", async () => {
-    const [ending, staying] = await Promise.all([1, 2].map((n) => join(`driver:${n}`, { auth: { token: sign(`driver:${n}`, { expiresIn: 2 }) } })));
+    const [ending, staying] = await Promise.all([1, 2].map((n) => join(`driver:${n}`, { auth: { token: sign(`driver:${n}`, { expiresIn: 4 }) } })));
     const ended = Promise.all([event(ending, "error"), event(ending, "disconnect")]);
     assert.strictEqual((await call(staying, "auth:refresh", { token: sign("driver:2") })).success, true);
     assert.strictEqual((await ended)[0][0].code, "token_expired");
