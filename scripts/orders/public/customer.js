@@ -1,41 +1,24 @@
 // What a customer sees: the order on its way, who brings it, and when.
-import { Account } from "./account.js";
-import { TownMap } from "./map.js";
+import { View } from "./view.js";
 
 const STEPS = [["PENDING", "ordered"], ["ASSIGNED_TO_DRIVER", "driver found"], ["PICKED_UP", "picked up"],
   ["IN_TRANSIT", "on its way"], ["DELIVERED", "delivered"]];
-const NEWS = 5; // lines
 const DONE = new Set(["DELIVERED", "CANCELLED"]);
 
-export class Customer {
+export class Customer extends View {
   constructor(section, town) {
-    this.find = (selector) => section.querySelector(selector);
-    this.map = new TownMap(this.find("canvas"));
-    this.town = town;
+    super(section, town, "customer");
     this.orders = new Map();
     this.shown = null;
-    const account = this.account = new Account("customer");
-    account.socket.on("connected", () => this.begin());
-    account.socket.on("disconnect", () => this.status("away", "reconnecting"));
-    account.socket.on("error", ({ message }) => this.status("away", message));
+    const { account } = this;
     account.on("order:statusChanged", (change) => this.changed(change));
     account.on("driver:assigned", ({ orderId, orderNumber, driver }) => {
       this.news(`${driver.name ?? driver.id} takes ${orderNumber}`);
       this.load(orderId);
     });
     account.on("driver:locationUpdate", (at) => this.moved(at));
-    account.on("notification", ({ title, message }) => this.news(`${title}: ${message}`));
     this.find("#order").onclick = () => this.order();
     account.connect();
-  }
-
-  status(state, text = state) {
-    Object.assign(this.find(".status"), { textContent: text }).dataset.state = state;
-  }
-
-  news(text) {
-    this.find(".news").prepend(Object.assign(document.createElement("li"), { textContent: text }));
-    while (this.find(".news").children.length > NEWS) this.find(".news").lastChild.remove();
   }
 
   /// Connected: what is under way may have changed meanwhile.

@@ -1,27 +1,20 @@
 // What a driver sees: offers nearby, the order at hand, and the way there.
-import { Account } from "./account.js";
-import { TownMap } from "./map.js";
+import { View } from "./view.js";
 
 const TICK_MS = 1000, STEP = 0.6; // of a street, a tick
-const NEWS = 5; // lines
 const LOOK_MS = 5000; // how often offers that others took are dropped
 const NEXT = {
   ASSIGNED_TO_DRIVER: ["PICKED_UP", "Picked up"], PICKED_UP: ["IN_TRANSIT", "On the way"],
   IN_TRANSIT: ["DELIVERED", "Delivered"],
 };
 
-export class Driver {
+export class Driver extends View {
   constructor(section, town) {
-    this.find = (selector) => section.querySelector(selector);
-    this.map = new TownMap(this.find("canvas"));
-    this.town = town;
+    super(section, town, "driver");
     this.offers = new Map();
     this.order = null;
     this.at = { ...town.centre };
-    const account = this.account = new Account("driver");
-    account.socket.on("connected", () => this.begin());
-    account.socket.on("disconnect", () => this.status("away", "reconnecting"));
-    account.socket.on("error", ({ message }) => this.status("away", message));
+    const { account } = this;
     account.on("order:available", (offer) => this.offered(offer));
     account.on("order:assigned", (order) => {
       this.news(`${order.orderNumber} is yours`);
@@ -31,21 +24,11 @@ export class Driver {
       this.news(`${orderNumber}: ${status.toLowerCase().replaceAll("_", " ")}`);
       if (this.order?.orderId === orderId) this.take({ ...this.order, status });
     });
-    account.on("notification", ({ title, message }) => this.news(`${title}: ${message}`));
     this.find("#next").onclick = () => this.next();
     setInterval(() => this.tick(), TICK_MS);
     setInterval(() => this.look(), LOOK_MS);
     this.show();
     account.connect();
-  }
-
-  status(state, text = state) {
-    Object.assign(this.find(".status"), { textContent: text }).dataset.state = state;
-  }
-
-  news(text) {
-    this.find(".news").prepend(Object.assign(document.createElement("li"), { textContent: text }));
-    while (this.find(".news").children.length > NEWS) this.find(".news").lastChild.remove();
   }
 
   async begin() {
