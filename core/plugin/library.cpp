@@ -88,10 +88,13 @@ Result<void> check_descriptor(const Descriptor& descriptor) {
     if (std::memcmp(descriptor.magic, kMagic, sizeof kMagic) != 0)
         return Error{"not a plugin: what its symbol moonwire_plugin leads to is something else"};
     if (descriptor.size < offsetof(Descriptor, build)) return Error{"its descriptor is cut short"};
-    if (std::string_view(descriptor.moonwire) != kMoonwireVersion ||
-        descriptor.version != kDescriptorVersion || descriptor.size != sizeof(Descriptor))
+    if (std::string_view(descriptor.moonwire) != kMoonwireVersion)
         return Error{"built for Moonwire " + std::string(descriptor.moonwire) + ", and this is " +
                      kMoonwireVersion};
+    if (descriptor.version != kDescriptorVersion || descriptor.size != sizeof(Descriptor))
+        return Error{"built for interface " + std::to_string(descriptor.version) + " of Moonwire " +
+                     kMoonwireVersion + ", and this has interface " +
+                     std::to_string(kDescriptorVersion) + ": build it anew"};
     if (std::string_view(descriptor.build) != kBuildSignature)
         return Error{"built with " + std::string(descriptor.build) + ", and Moonwire with " +
                      kBuildSignature};

@@ -54,9 +54,14 @@ TEST_CASE("a file that is no library says what the system thinks of it") {
     CHECK(opened.error().message.starts_with(path.string() + ": "));
 }
 
-TEST_CASE("a descriptor of another size or with a bad name is refused") {
+TEST_CASE("a descriptor of another interface, another size or with a bad name is refused") {
     Descriptor descriptor = *open_library(built("lone"))->descriptor;
     CHECK(check_descriptor(descriptor));
+    descriptor.version = 1;
+    CHECK(check_descriptor(descriptor).error().message ==
+          std::string("built for interface 1 of Moonwire ") + kMoonwireVersion +
+              ", and this has interface " + std::to_string(kDescriptorVersion) + ": build it anew");
+    descriptor.version = kDescriptorVersion;
     for (const char* name : {"", "load", "path", "a b", "../x"}) {
         descriptor.name = name;
         CHECK_FALSE(check_descriptor(descriptor));

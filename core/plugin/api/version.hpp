@@ -9,8 +9,9 @@ namespace moonwire::plugin {
 /// Of Moonwire, whose headers these are.
 inline constexpr char kMoonwireVersion[] = "0.1.0";
 
-/// Grows with every change of the descriptor (plugin.hpp) after its first four fields.
-inline constexpr std::uint32_t kDescriptorVersion = 1;
+/// Grows with every change of these headers that a plugin built before would not survive: of the
+/// descriptor (plugin.hpp) after its first four fields, and of any interface.
+inline constexpr std::uint32_t kDescriptorVersion = 2;
 
 }  // namespace moonwire::plugin
 
