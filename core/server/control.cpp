@@ -170,7 +170,7 @@ StatusReport Control::status() const {
 std::vector<NamespaceReport> Control::namespaces() const {
     std::vector<NamespaceReport> reports;
     for (const script::ScriptStats& scripts : broker_->scripts().stats()) {
-        NamespaceReport report;
+        NamespaceReport& report = reports.emplace_back();
         report.name = scripts.name;
         report.generation = scripts.generation;
         report.handlers_failed = scripts.handlers_failed;
@@ -185,7 +185,6 @@ std::vector<NamespaceReport> Control::namespaces() const {
             report.events_in += nsp->stats().events_in.get();
             report.events_out += nsp->stats().events_out.get();
         }
-        reports.push_back(std::move(report));
     }
     return reports;
 }
