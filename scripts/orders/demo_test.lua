@@ -19,7 +19,11 @@ describe("the demo", function()
                                         IN_TRANSIT = true, DELIVERED = true }
     expect(#client:received("driver:locationUpdate") > 10).to_equal(true)
     expect(#client:received("driver:assigned") > 1).to_equal(true)
-    expect(#support.must("customer:demo", "GET", "/orders?active=true").items).to_equal(1)
+    local function open_orders()
+      return #support.must("customer:demo", "GET", "/orders?active=true").items
+    end
+    if open_orders() == 0 then advance(2) end  -- the next one comes a tick after a delivery
+    expect(open_orders()).to_equal(1)
   end)
 
   it("leaves the order that a visitor made to the visitor", function()

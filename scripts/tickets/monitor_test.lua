@@ -110,11 +110,16 @@ describe("the advice", function()
   end)
 
   it("takes who has waited longer if the work is the same", function()
-    support.ticket("B", "u1")
+    local first = support.ticket("B", "u1")
     advance(5)
     support.ticket("A", "u2")
     support.set("1", { status = "open" })
     expect(support.counter("1")).to_match { nextService = "B" }
+    -- And the other way round, for whichever of the two a table happens to have first.
+    support.cancel(first)
+    advance(5)
+    support.ticket("B", "u3")
+    expect(support.counter("1")).to_match { nextService = "A" }
   end)
 
   it("is for counters that are open and free", function()
