@@ -295,7 +295,7 @@ LinkStatus Link::status() const {
     }
     if (first_connected_) {
         const double all = seconds_of(now - *first_connected_);
-        status.uptime_percent = all > 0 ? 100 * seconds_of(connected) / all : 100;
+        status.uptime_percent = all > 0 ? 100 * (seconds_of(connected) / all) : 100;  // exactly 100
     }
     return status;
 }

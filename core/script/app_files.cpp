@@ -62,6 +62,12 @@ std::optional<std::string> read_file(const fs::path& path) {
     return text;
 }
 
+/// What was listed may have been removed by the time it is read, which is no error.
+bool is_gone(const fs::path& path) {
+    std::error_code error;
+    return fs::symlink_status(path, error).type() == fs::file_type::not_found;
+}
+
 using Files = std::vector<std::pair<fs::path, ScriptFile>>;
 
 /// Reads a folder's files of a kind, in path order; nothing if it can't be read. Their paths begin
@@ -72,7 +78,8 @@ std::optional<Files> read_files(Kind kind, const fs::path& folder, const std::st
     std::error_code error;
     const fs::path root = fs::canonical(folder, error);
     if (error || !fs::is_directory(root, error)) {
-        errors.push_back({folder.string(), 0, "the app's folder can't be read"});
+        if (!is_gone(folder))
+            errors.push_back({folder.string(), 0, "the app's folder can't be read"});
         return std::nullopt;
     }
     std::vector<fs::path> paths;
@@ -84,7 +91,7 @@ std::optional<Files> read_files(Kind kind, const fs::path& folder, const std::st
         if (auto source = read_file(root / relative)) {
             file.source = *std::move(source);
             files.emplace_back(std::move(relative), std::move(file));
-        } else {
+        } else if (!is_gone(root / relative)) {
             errors.push_back({file.path, 0, "can't be read"});
         }
     }

@@ -71,7 +71,7 @@ struct FoundScripts {
 /// Reads every `*.lua` below the apps' folders, in path order; `*_test.lua`, `public` and hidden
 /// folders are skipped, and so are symbolic links to folders or out of the app's folder, and
 /// kDemoFile unless the app's demo is on. Then the modules that the apps share; an app with a
-/// folder `shared` of its own has that one instead.
+/// folder `shared` of its own has that one instead. What is removed meanwhile is taken as gone.
 FoundScripts find_scripts(const std::vector<App>& apps);
 
 /// What `require` calls a file, given its path below the app's folder: "lib/geo.lua" -> "lib.geo".

@@ -1,5 +1,7 @@
 #include "core/script/app_files.hpp"
 
+#include <thread>
+
 #include "core/script/namespace_literal.hpp"
 #include "tests/script/host_fixture.hpp"
 
@@ -278,6 +280,28 @@ TEST_CASE("registering twice, or what can't be registered, is an error with both
     CHECK(test.ask(client, R"(["e"])").find("internal") != std::string::npos);
 }
 
+TEST_CASE("a file that comes and goes while the apps are read is there or not, and no error") {
+    ScriptFolder folder;
+    script::App app;
+    app.name = "app";
+    app.folder = folder.path();
+    std::atomic<bool> enough{false};
+    std::thread editor([&] {
+        while (!enough) {
+            folder.write("main.lua", "namespace '/t'");
+            std::filesystem::remove(folder.path() / "main.lua");
+        }
+    });
+    std::size_t seen = 0;
+    for (int i = 0; i < 2000 || seen == 0; ++i) {
+        const script::FoundScripts found = script::find_scripts({app});
+        CHECK(found.errors.empty());
+        seen += found.namespaces.size();
+    }
+    enough = true;
+    editor.join();
+}
+
 TEST_CASE("two apps can't share a namespace, and the one that has it serves") {
     ScriptTest test;
     ScriptFolder second;
@@ -285,11 +309,13 @@ TEST_CASE("two apps can't share a namespace, and the one that has it serves") {
     second.write("o.lua", "namespace('/o'):on('e', function() return setting('k') end)");
     test.options.apps.push_back(test.app("second", second));
     test.options.apps.push_back(test.app("nowhere", second));
+    test.options.apps.back().folder = "/dev/null";
+    test.options.apps.push_back(test.app("removed", second));
     test.options.apps.back().folder = "/no/such/folder";
     test.settings["k"] = "1";
     CHECK(test.load_errors("namespace('/t'):on('e', function() return 'first' end)") ==
           Lines{"second/m.lua:2: namespace \"/t\" belongs to another app already: app/main.lua",
-                "/no/such/folder:0: the app's folder can't be read"});
+                "/dev/null:0: the app's folder can't be read"});
     CHECK(test.ask(test.join(), R"(["e"])") == R"(["first"])");
     CHECK(test.ask(test.join("/o"), R"(["e"])", "/o") == "[1]");
 }
