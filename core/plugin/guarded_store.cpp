@@ -36,6 +36,7 @@ public:
             ++answering_;
         }
         completion(std::move(reply));
+        completion = nullptr;  // and what it holds
         std::lock_guard lock(mutex_);
         if (--answering_ == 0) answered_.notify_all();
         return true;
