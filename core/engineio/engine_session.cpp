@@ -315,6 +315,7 @@ void EngineSession::complete_upgrade() {
     stats.websocket.add();
     for (const Frame& frame : polling_.take_queue())
         websocket_->send(frame, transport::Flush::turn);
+    if (const auto handler = handler_) handler->on_upgrade();
 }
 
 void EngineSession::drop_probe() {

@@ -66,6 +66,8 @@ public:
     virtual ~SessionHandler() = default;
     /// The payload is only valid during the call.
     virtual void on_message(std::string_view payload, bool binary) = 0;
+    /// WebSocket carries the session from now on, as `transport()` says.
+    virtual void on_upgrade() {}
     /// Once, last.
     virtual void on_close(CloseReason reason) = 0;
 };

@@ -73,6 +73,11 @@ void PluginHost::provide(MetricsSource source) {
     provisions_.add(plugin_, std::move(source));
 }
 
+void PluginHost::provide(StoreKind store) {
+    check_configuring();
+    provisions_.add(plugin_, std::move(store));
+}
+
 void PluginHost::request(OutgoingHttp request, std::function<void(HttpAnswer)> done) {
     if (surroundings_.request) surroundings_.request(std::move(request), std::move(done));
     else done({"not available here", {}});

@@ -22,6 +22,7 @@ public:
     void provide(HttpRoute route) override;
     void provide(std::shared_ptr<Authenticator> authenticator) override;
     void provide(MetricsSource source) override;
+    void provide(StoreKind store) override;
     void request(OutgoingHttp request, std::function<void(HttpAnswer)> done) override;
     std::shared_ptr<Client> connect(ClientOptions options, ClientListener listener) override;
     std::string stats() override;

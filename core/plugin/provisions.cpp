@@ -2,30 +2,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <functional>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
 #include "core/base/log.hpp"
+#include "core/plugin/guarded.hpp"
+#include "core/plugin/guarded_store.hpp"
+#include "core/plugin/stores.hpp"
 
 namespace moonwire::plugin {
 namespace {
-
-/// Calls what is a plugin's; false if it threw, which was logged.
-bool guarded(const std::string& plugin, const std::string& what,
-             const std::function<void()>& call) noexcept {
-    std::string reason = "an exception of an unknown type";
-    try {
-        call();
-        return true;
-    } catch (const std::exception& exception) {
-        reason = exception.what();
-    } catch (...) {
-    }
-    log::error("plugin failed", {{"plugin", plugin}, {"in", what}, {"reason", reason}});
-    return false;
-}
 
 Answer failed(const std::string& plugin, const std::string& function) {
     return Answer::error("plugin." + plugin + ": " + function + " failed");
@@ -122,6 +110,28 @@ void Provisions::add(const std::string& plugin, MetricsSource source) {
                           {{"plugin", plugin}, {"metric", family.name}, {"expected", prefix}});
         }
     });
+}
+
+void Provisions::add(const std::string& plugin, StoreKind store) {
+    if (!store.make) throw std::logic_error("a kind of store that makes none");
+    if (std::find(std::begin(kBuiltInStores), std::end(kBuiltInStores), plugin) !=
+        std::end(kBuiltInStores))
+        throw std::logic_error("the broker has a store " + plugin + " of its own");
+    if (!stores_.emplace(plugin, std::move(store)).second)
+        throw std::logic_error("a second kind of store");
+}
+
+std::unique_ptr<Store> Provisions::make_store(std::string_view plugin,
+                                              const StoreLimits& limits) const {
+    const auto found = stores_.find(plugin);
+    if (found == stores_.end()) return nullptr;
+    return std::make_unique<GuardedStore>(found->first, found->second, limits);
+}
+
+std::vector<std::string> Provisions::store_kinds() const {
+    std::vector<std::string> names;
+    for (const auto& [plugin, store] : stores_) names.push_back(plugin);
+    return names;
 }
 
 Metrics Provisions::metrics() const {

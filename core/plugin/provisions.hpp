@@ -11,6 +11,7 @@
 #include "core/plugin/api/http.hpp"
 #include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/module.hpp"
+#include "core/plugin/api/store.hpp"
 
 namespace moonwire::plugin {
 
@@ -26,6 +27,7 @@ public:
     void add(const std::string& plugin, HttpRoute route);
     void add(const std::string& plugin, std::shared_ptr<Authenticator> authenticator);
     void add(const std::string& plugin, MetricsSource source);
+    void add(const std::string& plugin, StoreKind store);
 
     /// By the plugin's name.
     const std::map<std::string, Module, std::less<>>& modules() const noexcept { return modules_; }
@@ -35,6 +37,11 @@ public:
     /// The figures of all plugins now. What is not named after its plugin is left out, and logged
     /// once.
     Metrics metrics() const;
+
+    /// The plugins that provide a store, in the order of their names.
+    std::vector<std::string> store_kinds() const;
+    /// A store of this plugin's kind, which is only made when it is started. Null if there is none.
+    std::unique_ptr<Store> make_store(std::string_view plugin, const StoreLimits& limits) const;
 
     /// The route that serves a path: the longest. Null if there is none.
     const HttpRoute* find_route(std::string_view path) const;
@@ -47,6 +54,7 @@ private:
     std::map<std::string, Module, std::less<>> modules_;
     std::vector<Served> routes_;
     std::vector<MetricsSource> sources_;
+    std::map<std::string, StoreKind, std::less<>> stores_;  // by plugin
     std::string authenticating_;  // the plugin
     std::shared_ptr<Authenticator> authenticator_;
 };

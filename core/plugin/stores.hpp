@@ -18,6 +18,9 @@ struct StoreSettings {
     std::function<void(std::string_view)> warn = [](std::string_view) {};
 };
 
+/// The kinds that need no plugin.
+inline constexpr std::string_view kBuiltInStores[] = {"sqlite", "memory"};
+
 /// Gone with the process.
 std::unique_ptr<Store> make_memory_store(const StoreSettings& settings);
 /// In plugins/sqlite, which is linked in.

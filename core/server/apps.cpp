@@ -100,13 +100,19 @@ fs::path shared_folder(const fs::path& dir) {
 
 std::vector<script::App> find_apps(const fs::path& dir, const fs::path& shared,
                                    const std::shared_ptr<const SettingsFile>& root,
-                                   const Overrides& overrides, std::vector<Error>& errors) {
+                                   const Overrides& overrides,
+                                   const std::vector<std::string>& store_kinds,
+                                   std::vector<Error>& errors) {
     std::vector<script::App> apps;
     for (const fs::path& folder : app_folders(dir)) {
         std::shared_ptr<const SettingsFile> file = root;
         if (folder != dir) {
             file = read_file(folder / kFileName, errors);
-            resolve_settings(*file, {}, errors);
+            const Settings own = resolve_settings(*file, {}, errors);
+            // Plugins of its own, and what they provide, are only known when it is run alone.
+            if (own.plugins.load.empty())
+                if (auto known = check_store_kind(own, store_kinds); !known)
+                    errors.push_back(known.error());
         }
         apps.push_back(make_app(folder, shared, std::move(file), overrides));
     }
@@ -116,8 +122,13 @@ std::vector<script::App> find_apps(const fs::path& dir, const fs::path& shared,
 /// What they offer is in every namespace's reach.
 void load_plugins(Configuration& configuration, std::vector<Error>& errors) {
     plugin::Plugins& plugins = *configuration.plugins;
-    for (Error& error : plugins.load(configuration.settings.plugins))
-        errors.push_back(std::move(error));
+    auto failures = plugins.load(configuration.settings.plugins);
+    if (failures.empty()) {
+        const auto kinds = plugins.provisions().store_kinds();
+        if (auto known = check_store_kind(configuration.settings, kinds); !known)
+            failures.push_back(known.error());
+    }
+    for (Error& error : failures) errors.push_back(std::move(error));
     auto extensions = std::make_shared<script::Extensions>();
     extensions->modules = plugins.provisions().modules();
     extensions->authenticator = plugins.provisions().authenticator();
@@ -154,9 +165,10 @@ Configuration configure(const fs::path& dir, const Overrides& overrides,
 
     configuration.dir = dir;
     configuration.shared = shared_folder(dir);
-    const auto find = [dir, root, overrides,
-                       demo = configuration.settings.demo](std::vector<Error>& errors) {
-        auto apps = find_apps(dir, shared_folder(dir), root, overrides, errors);
+    const auto find = [dir, root, overrides, demo = configuration.settings.demo,
+                       kinds = configuration.plugins->provisions().store_kinds()](
+                          std::vector<Error>& errors) {
+        auto apps = find_apps(dir, shared_folder(dir), root, overrides, kinds, errors);
         for (script::App& app : apps) app.demo = demo;
         return apps;
     };

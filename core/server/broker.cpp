@@ -72,7 +72,7 @@ Broker::Broker(Configuration configuration)
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
       http_(settings_.http, reactors_),
       clients_(settings_.http),
-      store_(make_store(settings_, dir_)),
+      store_(make_store(settings_, dir_, plugins_->provisions())),
       scripts_(host_options(settings_, configuration.apps, http_, store_, transport_), sockets_,
                reactors_of(transport_, thread_count(settings_.threads))),
       audit_(settings_.audit),
@@ -102,11 +102,12 @@ std::vector<Reactor*> Broker::reactors_of(transport::TransportServer& transport,
 Result<std::vector<transport::ListeningAddress>> Broker::start() {
     if (auto opened = http_.open(); !opened) return opened.error();
     for (const std::string& warning : plugins_->warnings()) log::warn(warning);
-    if (std::string problem = store_.start(); !problem.empty()) return Error{std::move(problem)};
     if (auto opened = audit_.open(); !opened) return opened.error();
     if (audit_.enabled()) incidents().listen(audit_);
     incidents().listen(teller_);
     if (auto started = plugins_->start(surroundings()); !started) return started.error();
+    // Perhaps one of theirs.
+    if (std::string problem = store_.start(); !problem.empty()) return Error{std::move(problem)};
     const std::vector<script::LoadError> errors = scripts_.load();
     log_errors(errors, false);
     if (settings_.strict && !errors.empty())

@@ -180,7 +180,7 @@ std::vector<NamespaceReport> Control::namespaces() const {
         if (auto own = broker_->sockets().find(scripts.name)) members.push_back(std::move(own));
         report.members = members.size();
         for (const NamespacePtr& nsp : members) {
-            report.sockets += nsp->stats().sockets.get();
+            report.sockets += nsp->stats().sockets();
             report.rooms += nsp->room_count();
             report.events_in += nsp->stats().events_in.get();
             report.events_out += nsp->stats().events_out.get();

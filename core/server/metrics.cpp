@@ -112,8 +112,9 @@ void write_namespaces(MetricWriter& out, const StatsSources& sources) {
     out.gauge("moonwire_namespace_members", "Namespaces of this name: a family has several.",
               labels);
     each(&NamespaceFigures::members);
-    out.gauge("moonwire_sockets", "Sockets that are connected.", labels);
-    each(&NamespaceFigures::sockets);
+    out.gauge("moonwire_sockets", "Sockets that are connected.", {"namespace", "transport"});
+    for (const NamespaceFigures& nsp : all)
+        out.add(nsp.polling, {nsp.name, "polling"}).add(nsp.websocket, {nsp.name, "websocket"});
     out.gauge("moonwire_rooms", "Rooms with somebody in them.", labels);
     each(&NamespaceFigures::rooms);
     out.counter("moonwire_connects_total", "Sockets let in.", labels);

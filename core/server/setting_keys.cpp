@@ -154,14 +154,6 @@ R apply_connect_timeout(S& s, const V& v) {
     });
 }
 
-R apply_store_kind(S& s, const V& v) {
-    auto text = to_text(v);
-    if (!text) return text.error();
-    if (*text != "sqlite" && *text != "memory") return Error{"expected sqlite or memory"};
-    s.store_kind = *std::move(text);
-    return {};
-}
-
 R apply_log_level(S& s, const V& v) {
     auto text = to_text(v);
     if (!text) return text.error();
@@ -414,7 +406,7 @@ const SettingKey kKeys[] = {
          });
      }},
     MOONWIRE_NUMBER("audit.keep", audit.keep, 0, 1000),
-    {"store.kind", apply_store_kind},
+    MOONWIRE_TEXT("store.kind", store_kind, false),
     MOONWIRE_TEXT("store.path", store_file.path, true),
     MOONWIRE_FLAG("store.durable", store.durable),
     MOONWIRE_FLAG("store.check", store_file.check),

@@ -160,6 +160,7 @@ Result<void> apply(Settings& settings, std::string_view where, std::string_view 
     if (const SettingKey* known = find_setting(key)) {
         if (key.starts_with("server.tls.")) settings.tls.mentioned = true;
         if (key == "plugins.load") settings.plugins.load_where = where;
+        if (key == "store.kind") settings.store_kind_where = where;
         if (auto applied = known->apply(settings, value); !applied)
             return located(where, key, applied.error().message);
         return {};
@@ -361,6 +362,19 @@ std::optional<std::string> SettingsFile::script_setting(std::string_view name) c
     std::string json;
     if (!append_json(json, *node.node())) return std::nullopt;
     return json;
+}
+
+Result<void> check_store_kind(const Settings& settings, const std::vector<std::string>& plugins) {
+    std::vector<std::string> kinds(std::begin(plugin::kBuiltInStores),
+                                   std::end(plugin::kBuiltInStores));
+    kinds.insert(kinds.end(), plugins.begin(), plugins.end());
+    std::string expected;
+    for (const std::string& kind : kinds) {
+        if (kind == settings.store_kind) return {};
+        expected += (expected.empty() ? "" : &kind == &kinds.back() ? " or " : ", ") + kind;
+    }
+    return located(settings.store_kind_where, "store.kind",
+                   "no store \"" + settings.store_kind + "\", expected " + expected);
 }
 
 Settings resolve_settings(const SettingsFile& file, const Overrides& overrides,

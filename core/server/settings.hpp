@@ -61,7 +61,8 @@ struct Settings {
     bool pages = true;  // the apps' public folders are served
     script::VmLimits script_limits;  // of namespaces without settings of their own
     transport::HttpClientOptions http;  // the scripts' way out
-    std::string store_kind = "sqlite";  // or memory
+    std::string store_kind = "sqlite";  // or memory, or a plugin's name
+    std::string store_kind_where;       // of that: "moonwire.toml:3"
     plugin::StoreSettings store_file;   // its path is empty: the default place
     script::StoreOptions store;         // what bounds the scripts' use of it
     script::FigureLimits figures;       // what bounds each namespace's
@@ -114,5 +115,9 @@ Settings resolve_settings(const SettingsFile& file, const Overrides& overrides,
                           std::vector<Error>& errors);
 /// The same, or the first error.
 Result<Settings> resolve_settings(const SettingsFile& file, const Overrides& overrides);
+
+/// Whether there is the store that `store.kind` names: one of the broker's, or of these plugins.
+/// For whoever has loaded them.
+Result<void> check_store_kind(const Settings& settings, const std::vector<std::string>& plugins);
 
 }  // namespace moonwire::server

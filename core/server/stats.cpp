@@ -88,7 +88,7 @@ std::pair<std::uint64_t, std::uint64_t> write_namespaces(Writer& out,
         out.Key("name");
         out.String(figures.name.data(), static_cast<rapidjson::SizeType>(figures.name.size()));
         member(out, "reactor", std::uint64_t{nsp->reactor().index()});
-        member(out, "sockets", figures.sockets);
+        member(out, "sockets", figures.sockets());
         member(out, "rooms", figures.rooms);
         member(out, "connects", figures.connects);
         member(out, "refused", figures.refused);

@@ -43,7 +43,10 @@ std::string default_store_path(const fs::path& dir) {
     return (state / "moonwire" / (folder.filename().string() + "-" + digits + ".db")).string();
 }
 
-std::unique_ptr<plugin::Store> make_store(const Settings& settings, const fs::path& dir) {
+std::unique_ptr<plugin::Store> make_store(const Settings& settings, const fs::path& dir,
+                                          const plugin::Provisions& provisions) {
+    if (auto store = provisions.make_store(settings.store_kind, settings.store_file.limits))
+        return store;
     plugin::StoreSettings wanted = settings.store_file;
     wanted.warn = [](std::string_view text) { log::warn(text); };
     if (settings.store_kind == "memory") return plugin::make_memory_store(wanted);

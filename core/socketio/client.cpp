@@ -84,6 +84,11 @@ void Client::on_message(std::string_view payload, bool binary) {
     partial_->packet = *decode_packet(partial_->text, server_.options().max_attachments);
 }
 
+void Client::on_upgrade() {
+    for (const SocketPtr& socket : sockets_)
+        socket->nsp().reactor().run([socket] { socket->nsp().upgraded(socket); });
+}
+
 void Client::on_msgpack(std::string_view message) {
     const auto decoded = decode_msgpack(message, server_.options().max_attachments);
     if (!decoded) return reject(decoded.error().message);

@@ -28,6 +28,7 @@ public:
     void start();
 
     void on_message(std::string_view payload, bool binary) override;
+    void on_upgrade() override;
     void on_close(engineio::CloseReason reason) override;
 
     /// Tells the client that it has left the socket's namespace, by the server's will.

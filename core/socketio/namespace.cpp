@@ -9,8 +9,9 @@ namespace moonwire::socketio {
 
 NamespaceFigures& NamespaceFigures::operator+=(const NamespaceFigures& member) {
     for (const auto figure :
-         {&NamespaceFigures::members, &NamespaceFigures::sockets, &NamespaceFigures::rooms,
-          &NamespaceFigures::away, &NamespaceFigures::recovery_bytes, &NamespaceFigures::connects,
+         {&NamespaceFigures::members, &NamespaceFigures::rooms, &NamespaceFigures::away,
+          &NamespaceFigures::recovery_bytes, &NamespaceFigures::polling,
+          &NamespaceFigures::websocket, &NamespaceFigures::connects,
           &NamespaceFigures::refused, &NamespaceFigures::disconnects, &NamespaceFigures::recovered,
           &NamespaceFigures::expired, &NamespaceFigures::events_in, &NamespaceFigures::events_out,
           &NamespaceFigures::acks_in, &NamespaceFigures::acks_out, &NamespaceFigures::overloaded,
@@ -38,7 +39,8 @@ NamespaceFigures Namespace::figures() const {
     NamespaceFigures figures;
     figures.name = name_;
     figures.members = 1;
-    figures.sockets = stats_.sockets.get();
+    figures.polling = stats_.polling.get();
+    figures.websocket = stats_.websocket.get();
     figures.rooms = room_count();
     figures.away = away_count();
     figures.recovery_bytes = recovery_bytes();
@@ -243,7 +245,9 @@ void Namespace::enter(const SocketPtr& socket, std::vector<Outgoing> missed) {
     adapter_.add(socket);
     if (options_.connections_per_user > 0 && !socket->user().empty()) ++users_[socket->user()];
     stats_.connects.add();
-    stats_.sockets.add();
+    // An upgrade that is under way is told of later (`upgraded`), whichever this already sees.
+    socket->counted_as_ = socket->session().transport();
+    connected_like(*socket).add();
     std::vector<Outgoing> answers;
     std::string data = "{\"sid\":\"" + socket->id() + '"';
     if (socket->recovered()) {
@@ -297,6 +301,18 @@ void Namespace::disconnected(const SocketPtr& socket, std::string_view reason) {
     if (socket->connected()) finish(socket, reason);
 }
 
+void Namespace::upgraded(const SocketPtr& socket) {
+    if (!socket->connected()) return;
+    connected_like(*socket).subtract();
+    socket->counted_as_ = engineio::TransportKind::websocket;
+    connected_like(*socket).add();
+}
+
+Counter& Namespace::connected_like(const Socket& socket) {
+    return socket.counted_as_ == engineio::TransportKind::polling ? stats_.polling
+                                                                   : stats_.websocket;
+}
+
 void Namespace::finish(const SocketPtr& socket, std::string_view reason) {
     if (socket->state_ == Socket::State::gone || socket->is_away()) return;
     socket->state_ = Socket::State::leaving;
@@ -306,7 +322,7 @@ void Namespace::finish(const SocketPtr& socket, std::string_view reason) {
     if (const auto user = users_.find(socket->user()); user != users_.end() && --user->second == 0)
         users_.erase(user);
     stats_.disconnects.add();
-    stats_.sockets.subtract();
+    connected_like(*socket).subtract();
     if (socket->continuity_ && !closed_ && is_recoverable(reason)) {
         socket->state_ = Socket::State::away;
         recovery_->park(socket);

@@ -31,27 +31,32 @@ struct NamespaceOptions {
 
 /// Figures of one namespace; written on its reactor, read anywhere.
 struct NamespaceStats {
-    Counter sockets, connects, refused, disconnects, recovered, expired;
+    Counter polling, websocket;  // sockets that are connected, by their session's transport
+    Counter connects, refused, disconnects, recovered, expired;
     Counter events_in, events_out, acks_in, acks_out;
     std::atomic<std::uint64_t> overloaded{0};  // events answered `busy`; any reactor
     std::atomic<std::uint64_t> limited{0};     // what was dropped as too much a second; likewise
     Latencies answers;                         // from asking a client until its acknowledgement
+
+    std::uint64_t sockets() const noexcept { return polling.get() + websocket.get(); }
 };
 
 /// A snapshot of a namespace's figures, or of those that all members of a family ever had.
 struct NamespaceFigures {
     std::string name;  // its own, or the family's pattern
     // Now.
-    std::uint64_t members = 0, sockets = 0, rooms = 0, away = 0, recovery_bytes = 0;
+    std::uint64_t members = 0, rooms = 0, away = 0, recovery_bytes = 0;
+    std::uint64_t polling = 0, websocket = 0;  // sockets
     // So far.
     std::uint64_t connects = 0, refused = 0, disconnects = 0, recovered = 0, expired = 0;
     std::uint64_t events_in = 0, events_out = 0, acks_in = 0, acks_out = 0;
     std::uint64_t overloaded = 0, limited = 0;
     Latencies::Snapshot answers;
 
+    std::uint64_t sockets() const { return polling + websocket; }
     NamespaceFigures& operator+=(const NamespaceFigures& member);
     /// It is no more: what it was now is nothing.
-    void end() { members = sockets = rooms = away = recovery_bytes = 0; }
+    void end() { members = rooms = away = recovery_bytes = polling = websocket = 0; }
 };
 
 /// A reply of one member to a broadcast that asked for acknowledgements.
@@ -121,6 +126,8 @@ public:
     void receive_event(const SocketPtr& socket, std::string_view event, Payload payload,
                        std::optional<AckId> id);
     void receive_ack(const SocketPtr& socket, AckId id, Payload payload);
+    /// Its session went from polling to WebSocket.
+    void upgraded(const SocketPtr& socket);
     /// The client left, or its connection is gone.
     void disconnected(const SocketPtr& socket, std::string_view reason);
 
@@ -141,6 +148,8 @@ private:
     /// Why a user may have no further connection here, if so.
     std::optional<Refusal> refusal_of_user(const Socket& socket) const;
     void finish(const SocketPtr& socket, std::string_view reason);
+    /// How many are connected, of those that this socket is counted among.
+    Counter& connected_like(const Socket& socket);
     AckId next_ack_id() noexcept { return next_ack_id_++; }
 
     const std::string name_;

@@ -139,6 +139,7 @@ private:
 
     // home
     State state_ = State::connecting;
+    engineio::TransportKind counted_as_{};  // in the namespace's figures, while connected
     std::vector<std::string> rooms_;
     std::unordered_map<AckId, PendingAck> acks_;
     std::unique_ptr<SocketData> data_;

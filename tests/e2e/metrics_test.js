@@ -95,8 +95,10 @@ test("traffic is counted, in both forms", async (t) => {
     is(1, "moonwire_sessions", { transport: "polling" });
     is(1, "moonwire_refused_requests_total", { reason: "transport" });
     is(1, "moonwire_refused_requests_total", { reason: "origin" });
-    is(2, "moonwire_sockets", { namespace: "/" });
-    is(1, "moonwire_sockets", { namespace: "/tenant/:name" });
+    is(1, "moonwire_sockets", { namespace: "/", transport: "websocket" });
+    is(1, "moonwire_sockets", { namespace: "/", transport: "polling" });
+    is(1, "moonwire_sockets", { namespace: "/tenant/:name", transport: "websocket" });
+    is(0, "moonwire_sockets", { namespace: "/tenant/:name", transport: "polling" });
     some("moonwire_rooms", { namespace: "/" });
     is(1, "moonwire_connects_refused_total", { namespace: "/" });
     is(1, "moonwire_incidents_total", { kind: "auth_failed" });
@@ -119,6 +121,60 @@ test("traffic is counted, in both forms", async (t) => {
   // One source of figures.
   const stats = await broker.stats();
   assert.strictEqual(stats.connections.refused, value(await figures(broker), "moonwire_refused_requests_total"));
+  await broker.stop();
+});
+
+test("sockets are counted by namespace and transport, over upgrades, losses and recoveries", async (t) => {
+  // With two reactors, one of the namespaces is at home where the connection is not.
+  const broker = await start({
+    scripts: {
+      "app/main.lua": 'local ns = namespace "/"\nns:on("hello", function() return 1 end)',
+      "app/other.lua": 'local ns = namespace "/other"\nns:on("hello", function() return 1 end)',
+    },
+    settings: { "server.threads": 2, "recovery.enabled": true },
+  });
+  const counts = async () => {
+    const all = await figures(broker);
+    return ["/", "/other"].map((namespace) => ["polling", "websocket"].map((transport) =>
+      value(all, "moonwire_sockets", { namespace, transport })));
+  };
+  const are = async (what, main, other) => {
+    let last;
+    await until(async () => (last = JSON.stringify(await counts())) === JSON.stringify([main, other]), what)
+      .catch((error) => { throw new Error(`${error.message}; they are ${last}`); });
+  };
+  const join = async (manager, nsp) => {
+    const socket = manager.socket(nsp);
+    t.after(() => socket.close());
+    await event(socket, "connect");
+    return socket;
+  };
+  const open = async (transports) => {
+    const first = await connect(t, broker, "/", { transports });
+    return [first, await join(first.io, "/other")];
+  };
+  await are("nobody", [0, 0], [0, 0]);
+  const [polling] = await open(["polling"]);
+  await open(["websocket"]);
+  await are("one by each", [1, 1], [1, 1]);
+
+  const crowd = await Promise.all(Array.from({ length: 10 }, () => open(["polling", "websocket"])));
+  await until(() => crowd.every(([main]) => main.io.engine.transport.name === "websocket"), "the upgrades");
+  await are("ten that went over", [1, 11], [1, 11]);
+  for (const [, other] of crowd.slice(0, 5)) other.disconnect();
+  await are("five that left one of theirs", [1, 11], [1, 6]);
+
+  // The network goes away without a word, and who comes back does so by polling.
+  const [main] = crowd[0];
+  main.io.engine.close();
+  await are("one that is away", [1, 10], [1, 6]);
+  main.io.opts.transports = ["polling"];
+  main.connect();
+  await event(main, "connect");
+  assert.strictEqual(main.recovered, true);
+  await are("one that came back", [2, 10], [1, 6]);
+  polling.io.engine.close();
+  await are("one fewer", [1, 10], [0, 6]);
   await broker.stop();
 });
 

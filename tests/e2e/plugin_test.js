@@ -230,3 +230,99 @@ test("moonwire test runs scripts with the plugins, whose answers it waits for", 
   assert.match(run.stdout, /FAILED sample > fails by its time/);
   fs.rmSync(folder, { recursive: true });
 });
+
+const SHELF = path.join(PLUGINS, "shelf.so");
+const STORE_SCRIPT = `
+local ns = namespace "/"
+ns:on("set", function(_, ...) return ns.store:set(...) end)
+ns:on("get", function(_, key) return ns.store:get(key) end)
+ns:on("say", function(_, text) return ns.store:append("room", text) ~= nil end)
+ns:on("history", function()
+  local texts = {}
+  for i, each in ipairs(ns.store:history("room")) do texts[i] = each.value end
+  return texts
+end)
+`;
+const shelved = (options = {}) => start({
+  scripts: { "app/main.lua": STORE_SCRIPT }, ...options,
+  settings: { "plugins.load": SHELF, "store.kind": "shelf", ...options.settings },
+});
+
+test("ns.store is kept by a plugin, which is told in order what it has to do", async () => {
+  const broker = await shelved({ settings: { "plugins.load": `${SHELF},metrics` } });
+  const socket = await connect(broker);
+  assert.deepStrictEqual(await ask(socket, "get", "a"), [null]);
+  assert.deepStrictEqual(await ask(socket, "set", "a", { b: [1, null] }), [true]);
+  assert.deepStrictEqual(await ask(socket, "get", "a"), [{ b: [1, null] }]);
+  await Promise.all(Array.from({ length: 50 }, (_, i) => ask(socket, "say", `text ${i}`)));
+  assert.deepStrictEqual(await ask(socket, "history"), [Array.from({ length: 50 }, (_, i) => `text ${i}`)]);
+  const text = await (await fetch(`${broker.url}/metrics`)).text();
+  assert.match(text, /^moonwire_store_requests_total\{kind="write"\} 51$/m);
+  assert.match(text, /^moonwire_store_request_seconds_count\{kind="read"\} 3$/m);
+  socket.close();
+  await broker.stop();
+  assert.match(broker.stderr, /started plugin=shelf[^]*store made plugin=shelf/);
+  assert.match(broker.stderr, /store closed plugin=shelf[^]*store gone plugin=shelf[^]*stopped plugin=shelf/);
+});
+
+test("a plugin's store that does what it must not costs the call, not the broker", async () => {
+  const broker = await shelved();
+  const socket = await connect(broker);
+  for (const key of ["throw", "drop", "short"])
+    assert.deepStrictEqual(await ask(socket, "set", key, 1), [null, "the store failed"]);
+  await broker.logged(/plugin failed plugin=shelf in=store reason="thrown as told"/);
+  await broker.logged(/plugin failed plugin=shelf in=store reason="a request was dropped without an answer"/);
+  await broker.logged(/plugin failed plugin=shelf in=store reason="0 results of 1 operations"/);
+  assert.deepStrictEqual(await ask(socket, "set", "twice", 1), [true]);
+  assert.deepStrictEqual(await ask(socket, "get", "twice"), [1]);
+  // One that is never answered keeps neither the others nor the end.
+  socket.emit("set", "keep", 1);
+  assert.deepStrictEqual(await ask(socket, "set", "a", 1), [true]);
+  socket.close();
+  await broker.stop({ expected: /plugin failed plugin=shelf in=store/ });
+  assert.match(broker.stderr, /store gone[^]*in=store reason="a request was dropped without an answer"[^]*stopped/);
+});
+
+test("a store that is not there, or that can't be had, ends the start with one line that says why", () => {
+  const folder = scriptsFolder({ "main.lua": 'local ns = namespace "/"' });
+  const write = (load, more) => fs.writeFileSync(path.join(folder, "moonwire.toml"),
+    `[plugins]\nload = [${load}]\n[store]\nkind = "shelf"\n${more}`);
+  const env = { XDG_STATE_HOME: folder };
+  const says = (command, options, reason) => {
+    const run = moonwire([command, folder, ...options], { env });
+    assert.strictEqual(run.status, 1, run.stdout);
+    assert.match(run.stdout + run.stderr, reason);
+    return run;
+  };
+  for (const [load, there] of [["", "sqlite or memory"], [`"${SAMPLE}"`, "sqlite or memory"]]) {
+    write(load, "");
+    for (const [command, ...options] of [["run", "--port", "0"], ["check"], ["test"]])
+      says(command, options, new RegExp(`moonwire\\.toml:4: store\\.kind: no store "shelf", expected ${there}$`, "m"));
+  }
+  write(`"${SHELF}"`, "");
+  says("run", ["--set", "store.kind=shelves"],
+    /^moonwire: command line: store\.kind: no store "shelves", expected sqlite, memory or shelf$/m);
+  assert.strictEqual(moonwire(["check", folder], { env }).status, 0);
+  // Of an app's own file, all is checked that can be.
+  for (const [plugins, status] of [["", 1], ['[plugins]\nload = ["./unknown.so"]\n', 0]]) {
+    const apps = scriptsFolder({
+      "app/main.lua": 'local ns = namespace "/"', "app/moonwire.toml": `[store]\nkind = "shelf"\n${plugins}`,
+    });
+    const check = moonwire(["check", apps], { env });
+    assert.strictEqual(check.status, status, check.stdout);
+    if (status)
+      assert.match(check.stdout, /app\/moonwire\.toml:2: store\.kind: no store "shelf", expected sqlite or memory$/m);
+    fs.rmSync(apps, { recursive: true });
+  }
+  for (const [at, reason] of [
+    ["make", "no store as told"], ["null", "it made no store"],
+    ["store_start", "shelf\\.db: it is full of books"], ["store_throws", "its start failed as told"],
+  ]) {
+    write(`"${SHELF}"`, `[plugins.shelf]\nfail_at = "${at}"\n`);
+    const run = says("run", ["--port", "0"], new RegExp(`^moonwire: plugin shelf: ${reason}$`, "m"));
+    assert.match(run.stderr, /stopped plugin=shelf/);
+    // Nothing is made by a check.
+    assert.strictEqual(moonwire(["check", folder], { env }).status, 0);
+  }
+  fs.rmSync(folder, { recursive: true });
+});

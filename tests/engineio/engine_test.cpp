@@ -275,6 +275,7 @@ TEST_CASE("an upgrade probes, flushes the poll, and takes the queue along") {
     fixture.listener.session->send(text_message("between"), {});
     handler->on_message("5", false);
     CHECK(socket.sent.back() == "4between");
+    CHECK(fixture.listener.recorder->upgrades == 1);
     CHECK(fixture.listener.session->transport() == TransportKind::websocket);
     handler->on_message("4hi", false);
     CHECK(fixture.listener.recorder->messages == std::vector<std::string>{"hi"});
@@ -302,6 +303,7 @@ TEST_CASE("an upgrade that goes wrong costs the session nothing") {
     }
     CHECK(socket.closed);
     CHECK(fixture.listener.recorder->closed.empty());
+    CHECK(fixture.listener.recorder->upgrades == 0);
     fixture.listener.session->send(text_message("still here"), {});
     CHECK(fixture.poll()->response_->body == "4still here");
 }

@@ -79,8 +79,10 @@ struct Recorder final : SessionHandler {
     void on_message(std::string_view payload, bool binary) override {
         messages.push_back((binary ? "b:" : "") + std::string(payload));
     }
+    void on_upgrade() override { ++upgrades; }
     void on_close(CloseReason reason) override { closed.emplace_back(to_string(reason)); }
     std::vector<std::string> messages;
+    int upgrades = 0;
     std::vector<std::string> closed;
 };
 

@@ -48,6 +48,23 @@ TEST_CASE("nothing can be provided twice") {
                       "plugin a is the authenticator already");
 }
 
+TEST_CASE("a plugin provides one store, which is called after it") {
+    Provisions all;
+    const auto kind = [] {
+        return StoreKind{[](const StoreLimits&) { return std::unique_ptr<Store>(); }};
+    };
+    CHECK(all.store_kinds().empty());
+    CHECK(all.make_store("b", {}) == nullptr);
+    all.add("b", kind());
+    all.add("a", kind());
+    CHECK(all.store_kinds() == std::vector<std::string>{"a", "b"});
+    CHECK(all.make_store("b", {}) != nullptr);
+    CHECK(all.make_store("sqlite", {}) == nullptr);
+    CHECK_THROWS_WITH(all.add("a", kind()), "a second kind of store");
+    CHECK_THROWS_WITH(all.add("sqlite", kind()), "the broker has a store sqlite of its own");
+    CHECK_THROWS_WITH(all.add("c", StoreKind{}), "a kind of store that makes none");
+}
+
 TEST_CASE("a plugin's figures are named after it, and its exceptions stay with it") {
     Provisions all;
     all.add("my-one", [](Metrics& metrics) {

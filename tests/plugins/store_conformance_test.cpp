@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "tests/plugin/loaded_store.hpp"
 #include "tests/plugins/store_fixture.hpp"
 
 using namespace moonwire::plugin;
@@ -17,6 +18,13 @@ struct Memory {
 struct Sqlite {
     static std::unique_ptr<Store> make(const StoreSettings& settings) {
         return make_sqlite_store(settings);
+    }
+};
+
+/// Through the host of plugins.
+struct Loaded {
+    static std::unique_ptr<Store> make(const StoreSettings& settings) {
+        return make_loaded_store(settings);
     }
 };
 
@@ -43,7 +51,7 @@ StoreAppend queued(const std::string& queue, const std::string& value, std::size
 
 }  // namespace
 
-#define STORES Memory, Sqlite
+#define STORES Memory, Sqlite, Loaded
 
 TEST_CASE_TEMPLATE("a value is there until it is replaced or deleted", Kind, STORES) {
     StoreTest<Kind> test;

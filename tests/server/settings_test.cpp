@@ -311,10 +311,21 @@ TEST_CASE("[store] says where things are kept, and how much") {
     CHECK(settings->store_file.limits.waiting == 3);
     CHECK(settings->store.waiting == 3);
     CHECK(settings->store.queue_time == std::chrono::seconds(60));
-    CHECK(why("[store]\nkind = \"redis\"") ==
-          "moonwire.toml:2: store.kind: expected sqlite or memory");
     CHECK(why("[store]\nmax_value_bytes = 1")
               .starts_with("moonwire.toml:2: store.max_value_bytes: "));
+}
+
+TEST_CASE("store.kind is the broker's or a plugin's, and an error names those there are") {
+    const auto settings = resolve("[store]\nkind = \"redis\"");
+    REQUIRE(settings);  // whether there is one, only those know who have loaded the plugins
+    CHECK(check_store_kind(*settings, {"mongo", "redis"}));
+    CHECK(check_store_kind(*settings, {}).error().message.ends_with(
+        "/moonwire.toml:2: store.kind: no store \"redis\", expected sqlite or memory"));
+    CHECK(check_store_kind(*settings, {"mongo"}).error().message.ends_with(
+        "/moonwire.toml:2: store.kind: no store \"redis\", expected sqlite, memory or mongo"));
+    CHECK(check_store_kind(*resolve(""), {}));
+    CHECK(check_store_kind(*resolve("[store]\nkind = \"memory\""), {}));
+    CHECK(why("[store]\nkind = 1").starts_with("moonwire.toml:2: store.kind: expected "));
 }
 
 TEST_CASE("aliases are read") {

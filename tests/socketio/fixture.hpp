@@ -23,7 +23,7 @@ public:
     const std::string& id() const override { return id_; }
     std::shared_ptr<const engineio::Handshake> handshake() const override { return handshake_; }
     Reactor& reactor() override { return reactor_; }
-    engineio::TransportKind transport() const override { return engineio::TransportKind::websocket; }
+    engineio::TransportKind transport() const override { return kind; }
     std::optional<Duration> latency() const override { return std::nullopt; }
     void send(const engineio::Frame& frame, engineio::SendOptions options) override {
         if (closed || (options.is_volatile && !writable)) return;
@@ -40,6 +40,11 @@ public:
     /// What the client sends.
     void receive(std::string_view text) { handler->on_message(text, false); }
     void receive_binary(std::string_view bytes) { handler->on_message(bytes, true); }
+    /// The client's WebSocket takes over.
+    void upgrade() {
+        kind = engineio::TransportKind::websocket;
+        handler->on_upgrade();
+    }
     /// The client's connection is gone.
     void finish(engineio::CloseReason reason) {
         if (const auto last = std::exchange(handler, nullptr)) last->on_close(reason);
@@ -52,6 +57,7 @@ public:
     std::vector<const void*> wires;  // the frames' addresses: shared or not?
     std::optional<engineio::CloseReason> closed;
     bool writable = true;
+    engineio::TransportKind kind = engineio::TransportKind::websocket;
     void speak_protocol(unsigned version) { handshake_->protocol = version; }
 
 private:

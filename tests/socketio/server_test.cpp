@@ -5,6 +5,56 @@
 using namespace moonwire;
 using namespace moonwire::socketio;
 
+namespace {
+
+/// A server whose "/" is at home on another reactor than the connections. Both are turned by hand;
+/// the home claims not to be current.
+struct Apart {
+    class Home final : public Reactor {
+    public:
+        Home() : Reactor(1) {}
+        bool is_current() const noexcept override { return false; }
+        void post(Task task) override { tasks.push_back(std::move(task)); }
+        void at_turn_end(Task task) override { tasks.push_back(std::move(task)); }
+        TimePoint now() const override { return {}; }
+        TimerId after(Duration, Task) override { return {}; }
+        bool cancel(TimerId) override { return false; }
+        std::vector<Task> tasks;
+    };
+
+    Apart() { REQUIRE(server.add("/", home, handler)); }
+    ~Apart() {
+        for (const auto& each : sessions) each->finish(engineio::CloseReason::transport_close);
+        turn();
+        handler->let_go();
+    }
+
+    std::shared_ptr<FakeSession> open() {
+        sessions.push_back(std::make_shared<FakeSession>(connections, "s"));
+        sessions.back()->handler = server.on_session(sessions.back());
+        return sessions.back();
+    }
+    void turn() {
+        for (Task& task : std::exchange(home.tasks, {})) task();
+        connections.settle();
+    }
+    Namespace& nsp() { return *server.find("/"); }
+
+    ManualReactor connections;
+    Home home;
+    std::shared_ptr<RecordingHandler> handler = std::make_shared<RecordingHandler>();
+    Server server{{}, {&connections, &home}};
+    std::vector<std::shared_ptr<FakeSession>> sessions;
+};
+
+/// Sockets by polling, and by WebSocket.
+using Counts = std::pair<std::uint64_t, std::uint64_t>;
+Counts counts(const Namespace& nsp) {
+    return {nsp.stats().polling.get(), nsp.stats().websocket.get()};
+}
+
+}  // namespace
+
 TEST_CASE("names are checked, and taken once") {
     Fixture fixture;
     CHECK_FALSE(fixture.server.add("chat", fixture.reactor, fixture.chat));
@@ -67,12 +117,12 @@ TEST_CASE("a family's figures are those of its members, of those that are gone, 
     const auto two = fixture.join("/tenant/two");
     fixture.nsp("/tenant/one").broadcast({}, {"[\"e\"]"}, {});
     CHECK(figures().members == 2);
-    CHECK(figures().sockets == 2);
+    CHECK(figures().sockets() == 2);
     CHECK(figures().events_out == 1);
     one->finish(engineio::CloseReason::transport_close);
     CHECK_FALSE(fixture.server.find("/tenant/one"));
     CHECK(figures().members == 1);
-    CHECK(figures().sockets == 1);
+    CHECK(figures().sockets() == 1);
     CHECK(figures().connects == 2);
     CHECK(figures().disconnects == 1);
     CHECK(figures().events_out == 1);
@@ -113,41 +163,101 @@ TEST_CASE("a namespace that is removed sends its clients away and takes no more"
 }
 
 TEST_CASE("a namespace on another reactor gets events and sends in order") {
-    // Both reactors are turned by hand; the second one claims not to be current.
-    class Away final : public Reactor {
-    public:
-        Away() : Reactor(1) {}
-        bool is_current() const noexcept override { return false; }
-        void post(Task task) override { tasks.push_back(std::move(task)); }
-        void at_turn_end(Task task) override { tasks.push_back(std::move(task)); }
-        TimePoint now() const override { return {}; }
-        TimerId after(Duration, Task) override { return {}; }
-        bool cancel(TimerId) override { return false; }
-        std::vector<Task> tasks;
-    };
-    ManualReactor connections;
-    Away home;
-    auto handler = std::make_shared<RecordingHandler>();
-    Server server({}, {&connections, &home});
-    REQUIRE(server.add("/", home, handler));
-    auto session = std::make_shared<FakeSession>(connections, "s");
-    session->handler = server.on_session(session);
-    const auto turn = [&] {
-        for (Task& task : std::exchange(home.tasks, {})) task();
-        connections.settle();
-    };
+    Apart apart;
+    const auto session = apart.open();
     session->receive("0");
-    CHECK(handler->take().empty());  // it happens over there
-    turn();
+    CHECK(apart.handler->take().empty());  // it happens over there
+    apart.turn();
     CHECK(session->take().size() == 1);
     session->receive("21[\"echo\",1]");
-    turn();
+    apart.turn();
     CHECK(session->take() == Lines{"31[\"echo\",1]"});
-    handler->last->join("room");
-    server.find("/")->broadcast({{"room"}, {}}, {"[\"e\"]"}, {});
+    apart.handler->last->join("room");
+    apart.nsp().broadcast({{"room"}, {}}, {"[\"e\"]"}, {});
     CHECK(session->take() == Lines{"2[\"e\"]"});
     session->finish(engineio::CloseReason::transport_close);
-    turn();
-    CHECK(handler->take().back() == "disconnect transport close");
-    handler->let_go();
+    apart.turn();
+    CHECK(apart.handler->take().back() == "disconnect transport close");
+}
+
+TEST_CASE("sockets are counted by their session's transport, in each of its namespaces") {
+    ServerOptions options;
+    options.nsp.recovery.enabled = true;
+    Fixture fixture(options);
+    const auto session = fixture.open();
+    session->kind = engineio::TransportKind::polling;
+    session->receive("0");
+    session->receive("0/chat,");
+    const auto other = fixture.open();
+    other->receive("0/chat,");
+    fixture.reactor.settle();
+    CHECK(counts(fixture.nsp("/")) == Counts{1, 0});
+    CHECK(counts(fixture.nsp("/chat")) == Counts{1, 1});
+    session->upgrade();
+    fixture.reactor.settle();
+    CHECK(counts(fixture.nsp("/")) == Counts{0, 1});
+    CHECK(counts(fixture.nsp("/chat")) == Counts{0, 2});
+    CHECK(fixture.nsp("/chat").stats().sockets() == 2);
+
+    // Away, it is not connected; back, it is what carries it then.
+    const std::string connected = session->take().front();
+    const auto pid = connected.substr(connected.find("\"pid\":"));
+    session->finish(engineio::CloseReason::transport_close);
+    fixture.reactor.settle();
+    CHECK(counts(fixture.nsp("/")) == Counts{0, 0});
+    CHECK(counts(fixture.nsp("/chat")) == Counts{0, 1});
+    const auto back = fixture.open();
+    back->kind = engineio::TransportKind::polling;
+    back->receive("0{" + pid);
+    fixture.reactor.settle();
+    CHECK(fixture.nsp("/").stats().recovered.get() == 1);
+    CHECK(counts(fixture.nsp("/")) == Counts{1, 0});
+    back->upgrade();
+    back->receive("1");
+    fixture.reactor.settle();
+    CHECK(counts(fixture.nsp("/")) == Counts{0, 0});
+}
+
+TEST_CASE("an upgrade is counted once, whenever it is told on the way to another reactor") {
+    Apart apart;
+    const auto open = [&] {
+        const auto session = apart.open();
+        session->kind = engineio::TransportKind::polling;
+        session->receive("0");
+        return session;
+    };
+    open()->upgrade();  // before it is let in
+    apart.turn();
+    CHECK(counts(apart.nsp()) == Counts{0, 1});
+
+    const auto second = open();
+    apart.turn();
+    CHECK(counts(apart.nsp()) == Counts{1, 1});
+    second->upgrade();
+    CHECK(counts(apart.nsp()) == Counts{1, 1});
+    apart.turn();
+    CHECK(counts(apart.nsp()) == Counts{0, 2});
+
+    // While middleware runs, and as the client leaves.
+    apart.handler->hold = true;
+    const auto third = open();
+    apart.turn();
+    third->upgrade();
+    apart.turn();
+    apart.handler->pending.front()(std::nullopt);
+    CHECK(counts(apart.nsp()) == Counts{0, 3});
+    apart.handler->hold = false;
+    const auto fourth = open();
+    apart.turn();
+    CHECK(counts(apart.nsp()) == Counts{1, 3});
+    fourth->upgrade();
+    fourth->finish(engineio::CloseReason::transport_close);
+    apart.turn();
+    CHECK(counts(apart.nsp()) == Counts{0, 3});
+    const auto fifth = open();
+    apart.turn();
+    fifth->receive("1");
+    fifth->upgrade();
+    apart.turn();
+    CHECK(counts(apart.nsp()) == Counts{0, 3});
 }

@@ -12,6 +12,7 @@
 #include "http.hpp"
 #include "metrics.hpp"
 #include "module.hpp"
+#include "store.hpp"
 
 namespace moonwire::plugin {
 
@@ -32,6 +33,7 @@ public:
     virtual void provide(HttpRoute route) = 0;
     virtual void provide(std::shared_ptr<Authenticator> authenticator) = 0;
     virtual void provide(MetricsSource source) = 0;
+    virtual void provide(StoreKind store) = 0;
 
     // From Plugin::start until Plugin::stop returned; any thread.
     /// `done` is called once, on a reactor, which it must not block.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -147,13 +148,20 @@ public:
     virtual ~Store() = default;
 
     /// Looks at what is there already, and makes nothing. Empty, or why it can't be used, naming
-    /// the place.
+    /// the place; then nothing but `close` follows.
     virtual std::string start() = 0;
     /// `completion` is called once, on any thread, maybe before this returns; it must not block.
     virtual void execute(StoreRequest request, StoreCompletion completion) = 0;
     /// Answers what was given so far, then lets go of everything. What is given later is answered
     /// with kStoreClosed.
     virtual void close() = 0;
+};
+
+/// What a plugin provides to be a kind of store, which `store.kind` chooses by the plugin's name.
+struct StoreKind {
+    /// Called once at most, after Plugin::start and on its thread; the store is closed and
+    /// destroyed before Plugin::stop. An exception, or null, ends the broker's start.
+    std::function<std::unique_ptr<Store>(const StoreLimits& limits)> make;
 };
 
 }  // namespace moonwire::plugin
