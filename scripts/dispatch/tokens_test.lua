@@ -53,6 +53,30 @@ describe("a token", function()
     expect(client:call("fastapi:authenticate", { token = "x.y.z" }))
       .to_match(refusal("unauthorized"))
   end)
+
+  it("that is newer is all that counts", function()
+    clock(TIME)
+    local function token(fields) return require("plugin.jwt").sign(fields, 3600) end
+    local client = join("crew", { sub = "c", unitId = "UNIT-5", exp = now() + 60 })
+    local dispatcher = join("dispatcher")
+    expect(client:call("fastapi:authenticate", {
+      token = token { sub = "c", role = "crew", unitId = "UNIT-6" },
+    })).to_match { success = true }
+    support.assign(dispatcher)
+    support.assign(dispatcher, { unitId = "UNIT-6" })
+    advance(120)
+    expect(client.connected).to_equal(true)
+    for _, each in ipairs(client:received("assignment:received")) do
+      expect(each.unitId).to_equal("UNIT-6")
+    end
+  end)
+
+  it("names somebody, whatever is in it", function()
+    for sub, name in pairs { [7] = "7", nobody = "nobody" } do
+      expect(join("crew", { sub = sub }):received("authenticated")[1].userId).to_equal(name)
+    end
+    expect(join("crew", { sub = { 1 } }):received("authenticated")[1].userId).to_equal("nobody")
+  end)
 end)
 
 describe("who brings no token", function()

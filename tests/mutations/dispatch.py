@@ -15,7 +15,7 @@ MUTATIONS = [
     ("lib/operations.lua", "      identity.refuse_other_unit(actor, known.unitId)\n", ""),
     ("lib/clients.lua", "      identity.refuse_other_unit(actor, unit)\n", ""),
     ("lib/clients.lua", '      if before.source ~= "unauthenticated" and found.id ~= before.id then', "      if false then"),
-    ("lib/clients.lua", "        socket:disconnect()\n", ""),
+    ("lib/clients.lua", "then socket:disconnect() end", "then end"),
     ("lib/clients.lua", 'if roles.has(actor, { "dispatcher", "admin" }) then socket:join("staff") end', 'socket:join("staff")'),
     # What is done.
     ("lib/operations.lua", '{ durable = false })\n    local told = announce("everyone", "unit:location:updated"',
@@ -35,8 +35,8 @@ MUTATIONS = [
     ("lib/events.lua", "if math.abs(lng) > 180 or math.abs(lat) > 90 then", "if math.abs(lng) > 180 then"),
     ("lib/events.lua", "lng, lat = place.coordinates[1], place.coordinates[2]", "lng, lat = place.coordinates[2], place.coordinates[1]"),
     ("lib/events.lua", "if each ~= null then copy[key] = each end", "copy[key] = each"),
-    ("lib/hub.lua", "if key then duplicates.forget(memory, key) end", ""),
-    ("lib/hub.lua", 'local key = data.id and actor.id .. " " .. event .. " " .. data.id', "local key = data.id"),
+    ("lib/hub.lua", "    duplicates.note(memory, key, IDS)\n", ""),
+    ("lib/hub.lua", 'local key = table.concat({ actor.source, actor.id, event, data.id }, " ")', "local key = data.id"),
     # Assignments.
     ("lib/assignments.lua", "elseif record.sends >= SENDS then", "elseif record.sends > SENDS then"),
     ("lib/assignments.lua", 'return answer ~= false', "return true"),
@@ -47,11 +47,15 @@ MUTATIONS = [
     ("lib/assignments.lua", "  if not was_there then\n", "  if true then\n"),
     # The bridge.
     ("lib/bridge.lua", "  self:remember(event, data)\n", ""),
-    ("lib/bridge.lua", "  if data.id then duplicates.is_known(self.ids, event .. data.id, IDS) end\n", ""),
-    ("lib/bridge.lua", "  self.echoes[print], self.echo_count = nil, self.echo_count - 1\n  return", "  return"),
-    ("lib/bridge.lua", "if id then duplicates.forget(self.ids, event .. tostring(id)) end", ""),
+    ("lib/bridge.lua", "  if data.id then duplicates.note(self.ids, event .. data.id, IDS) end\n", ""),
+    ("lib/bridge.lua", "    prints[print], self.echo_count = nil, self.echo_count - 1\n    if at >=", "    if at >="),
+    ("lib/bridge.lua", "  self.echoes[subject] = nil\n  return false", "  return false"),
+    ("lib/bridge.lua", "if id then duplicates.forget(self.ids, id) end", ""),
     # Billing.
     ("lib/billing.lua", "[401] = true, ", ""),
+    ("lib/billing.lua", 'local id = escape(incident) .. ":" .. escape(epcr)', 'local id = incident .. ":" .. epcr'),
+    ("lib/clients.lua", "      if room ~= socket.id then socket:leave(room) end\n", ""),
+    ("lib/clients.lua", "    assignments.dismiss(socket, unit)\n", ""),
     ("lib/billing.lua", 'headers.authorization = "Bearer " .. TOKEN', 'headers.authorization = TOKEN'),
     ("lib/api.lua", 'return query.open == "true" and', "return"),
     ("lib/api.lua", "(not after or id > after) and", ""),

@@ -17,6 +17,22 @@ local TIMEOUT = option.amount("billing.timeout_seconds", 10)
 -- A status of these is about now; any other of 4xx means that it will never be taken.
 local LATER = { [401] = true, [403] = true, [404] = true, [408] = true, [425] = true, [429] = true }
 
+local ID_BYTES = 255  -- of AMQP's message_id
+
+--- The id of a transport's message: `incident:epcr`, with what neither a header nor this form takes
+--- in %XX. Fails with `invalid` if it is too long.
+function billing.id(incident, epcr)
+  local function escape(part)
+    return (part:gsub("[^!-$&-9;-~]", function(c) return string.format("%%%02X", c:byte()) end))
+  end
+  local id = escape(incident) .. ":" .. escape(epcr)
+  if #id > ID_BYTES then
+    fail("invalid", string.format("epcrId and incidentId have together more than %d bytes", ID_BYTES),
+         { path = "$.epcrId", field = "epcrId" })
+  end
+  return id
+end
+
 local function message_of(record)
   local message = { id = record.id, createdAt = record.created_at, attempt = record.attempt }
   for name, value in pairs(record.value) do message[name] = value end

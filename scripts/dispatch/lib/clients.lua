@@ -1,7 +1,7 @@
 -- Those who connect: who they are by their token, which rooms they hear, and that they go when
 -- their token ends. Rooms: everyone (with a good token), boards (incidents: dispatchers,
 -- dashboards, services), staff (assignments and billing, too: dispatchers, admins, services),
--- unit:<id>, incident:<id> (the crews that are assigned).
+-- unit:<id>, incident:<id> (the crews that are assigned); unauthenticated, which hears nothing.
 local assignments = require "lib.assignments"
 local hub = require "lib.hub"
 local identity = require "lib.identity"
@@ -13,6 +13,7 @@ local clients = {}
 
 local GRACE_SECONDS = option.amount("auth.grace_seconds", 10)
 local UNITS_A_SOCKET = 50
+local NEVER = 253402300799  -- for a token without an end: the last second of the year 9999
 local token_payload = schema.object { token = schema.string { min = 1, max = 8192 } }
 local unit_id = schema.string { min = 1, max = 128 }
 
@@ -38,7 +39,7 @@ local function let_in(socket)
   socket:join("everyone")
   if roles.has(actor, { "dispatcher", "admin" }) then socket:join("staff") end
   if roles.has(actor, { "dispatcher", "admin", "dashboard" }) then socket:join("boards") end
-  if actor.expires then socket:refresh(actor.expires) end
+  socket:refresh(actor.expires or NEVER)
   socket:emit("authenticated", {
     success = true, source = actor.source, roles = json.array(actor.roles), unit = actor.unit,
     userId = actor.id,
@@ -60,6 +61,13 @@ end
 local function count(source, by)
   local figures = clients.figures()
   figures.total, figures[source] = figures.total + by, figures[source] + by
+end
+
+--- Those who have not said for too long who they are.
+local function put_out_late()
+  for _, socket in ipairs(ns:to("unauthenticated"):fetch()) do
+    if now() >= socket.data.put_out_at then socket:disconnect() end
+  end
 end
 
 local function take(socket, actor)
@@ -87,12 +95,11 @@ function clients.open(the_ns)
     count(actor.source, 1)
     if actor.source ~= "unauthenticated" then return let_in(socket) end
     hub.note(actor, "connected", "unauthorized", socket.id)
-    after(GRACE_SECONDS, function()
-      if socket.connected and socket.data.actor.source == "unauthenticated" then
-        socket:disconnect()
-      end
-    end)
+    socket.data.put_out_at = now() + GRACE_SECONDS
+    socket:join("unauthenticated")
   end)
+  -- Not by a timer for each: those end with a reload.
+  every(1, put_out_late)
 
   ns:on_disconnect(function(socket, reason)
     count(socket.data.actor.source, -1)
@@ -109,8 +116,11 @@ function clients.open(the_ns)
       end
       return found
     end)
-    for _, room in ipairs { "staff", "boards" } do socket:leave(room) end
     if not socket.connected then return end
+    -- The newer token may be of another role, or unit.
+    for _, room in ipairs(socket.rooms) do
+      if room ~= socket.id then socket:leave(room) end
+    end
     count(before.source, -1)
     count(actor.source, 1)
     take(socket, actor)
@@ -134,6 +144,7 @@ function clients.open(the_ns)
 
   ns:on("leave:unit", { unit_id }, function(socket, unit)
     socket:leave("unit:" .. unit)
+    assignments.dismiss(socket, unit)
     return { success = true }
   end)
 end
