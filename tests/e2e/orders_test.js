@@ -3,6 +3,8 @@
 // its paths; then what is asked beyond it: roles, queues over a killed broker, and the page.
 
 const assert = require("node:assert");
+const fs = require("node:fs");
+const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Clients } = require("./lib/clients");
@@ -176,12 +178,15 @@ describe("orders", () => {
   });
 
   it("ends a connection with its token, unless that is refreshed", async () => {
-    const [ending, staying] = await Promise.all([1, 2].map((n) => join(`driver:${n}`, { auth: { token: sign(`driver:${n}`, { expiresIn: 4 }) } })));
+    const [ending, staying, endless] = await Promise.all([1, 2, 3].map((n) =>
+      join(`driver:${n}`, { auth: { token: sign(`driver:${n}`, { expiresIn: 4 }) } })));
     const ended = Promise.all([event(ending, "error"), event(ending, "disconnect")]);
     assert.strictEqual((await call(staying, "auth:refresh", { token: sign("driver:2") })).success, true);
+    const token = jwt.sign({ sub: "3", userType: "driver" }, SECRET);
+    assert.deepStrictEqual(await call(endless, "auth:refresh", { token }), { success: true, expiresAt: null });
     assert.strictEqual((await ended)[0][0].code, "token_expired");
     assert.ok(staying.connected);
-    await call(staying, "unsubscribeFromOrder", "x");
+    for (const socket of [staying, endless]) await call(socket, "unsubscribeFromOrder", "x");
   });
 
   it("keeps what a user misses, in order, until it is acknowledged", async () => {
@@ -264,6 +269,28 @@ describe("orders", () => {
     assert.ok(after.filter((name) => name === "order:assigned" || name === "notification").length <= 1, after.join());
     assert.strictEqual(of(acknowledged, "order:created").length, 2);
     await own.stop();
+  });
+
+  it("goes on waiting for acknowledgements over a reload", async (t) => {
+    const other = await start();
+    t.after(() => other.stop());
+    const driver = clients.make(other, "/events", { auth: { token: sign("driver:3") } });
+    const copies = [];
+    driver.on("notification", ({ title }, acknowledge) => copies.push([title, acknowledge]));
+    await event(driver, "connected");
+    await notify(other, "driver:3", "a");
+    await until(() => copies.length === 1, "the notification");
+    fs.appendFileSync(path.join(other.folder, "orders/clients.lua"), "\n-- another generation\n");
+    await until(() => copies.length === 2, "what had no acknowledgement comes again");
+    copies[1][1]();
+    await driver.emitWithAck("unsubscribeFromOrder", "none"); // so that the acknowledgement has come
+    driver.disconnect();
+    await until(async () => {
+      const again = await join("driver:3", { silent: true }, other);
+      await call(again, "unsubscribeFromOrder", "none"); // what waits has come by then
+      again.disconnect();
+      return of(again, "notification").length === 0;
+    }, "an empty mailbox");
   });
 
   it("lets only the pages in that it is told of, and slows down who sends too much", async (t) => {

@@ -155,7 +155,7 @@ function desk.assign(ns, id, driver_id, user)
       if before and before ~= driver then orders.take_from(store, order, before) end
       orders.write(store, order)
     end)
-    if before and before ~= driver then ns:to(before):leave("order:" .. order.id) end
+    if before and before ~= driver then subscriptions.leave(ns, order, before) end
     return order
   end)
 end

@@ -25,7 +25,7 @@ local report = {
   accuracy = maybe(schema.number()), timestamp = maybe(schema.any()),
 }
 forms.POSITION = schema.object(report)
-report.driverId, report.orderId = optional(identity.ID), maybe(identity.ID)
+report.driverId, report.orderId = maybe(identity.ID), maybe(identity.ID)
 forms.REPORT = schema.named("LocationReport", schema.object(report))
 forms.REPORTED = schema.object {
   success = schema.boolean(), accepted = schema.boolean(), reason = optional(text()),
