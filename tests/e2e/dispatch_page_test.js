@@ -52,7 +52,8 @@ describe("the page of dispatch", () => {
       incidentId: "INC-E2E", type: "Bear in the park", address: "9 Zoo Ln", priority: 1,
     });
     await page.shows("#incidents", /Bear in the park/);
-    const { assignmentId } = await dispatcher.emitWithAck("assignment:sent", { unitId: "RANGER-1", incidentId: "INC-E2E" });
+    const { assignmentId } = await dispatcher.emitWithAck(
+      "assignment:sent", { unitId: "RANGER-1", incidentId: "INC-E2E" });
     const card = `[data-assignment="${assignmentId}"]`;
     await page.shows(`#pending ${card}`, /RANGER-1/);
     await page.click(`#pending ${card} button`);

@@ -9,7 +9,7 @@ const { describe, it, before, after, afterEach } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Clients } = require("./lib/clients");
 const { Broker } = require("./lib/broker");
-const { Browser, startDemo, AWAY } = require("./lib/page");
+const { Browser, startDemo, AWAY, BUNDLE } = require("./lib/page");
 const { event, until, within } = require("./lib/wait");
 
 const SECRET = "your-secret-key-of-thirty-two-bytes";
@@ -20,14 +20,17 @@ const sign = (party, options = {}, secret = SECRET) => {
   return jwt.sign({ sub, userType, email: `${sub}@example.com` }, secret, { expiresIn: "7d", ...options });
 };
 
-const start = (options = {}) => Broker.start({ app: "orders", env: { JWT_SECRET: SECRET, ...options.env }, ...options });
+const start = (options = {}) =>
+  Broker.start({ app: "orders", ...options, env: { JWT_SECRET: SECRET, ...options.env } });
 
 /// Status and body of a path, in the name of `party` (or with the token given).
 async function ask(broker, who, method, path, body) {
   const token = who && (who.includes(":") ? sign(who) : who);
   const response = await fetch(`${broker.url}/api/v1${path}`, {
     method, body: body && JSON.stringify(body),
-    headers: { ...(body && { "content-type": "application/json" }), ...(token && { authorization: `Bearer ${token}` }) },
+    headers: {
+      ...(body && { "content-type": "application/json" }), ...(token && { authorization: `Bearer ${token}` }),
+    },
   });
   const text = await response.text();
   return { status: response.status, body: text && JSON.parse(text) };
@@ -38,7 +41,9 @@ async function must(...request) {
   return body;
 }
 const create = (broker, fields = {}) =>
-  must(broker, "admin:0", "POST", "/orders", { customerId: "1", merchantId: "2", pickup: SHOP, dropoff: HOME, ...fields });
+  must(broker, "admin:0", "POST", "/orders", {
+    customerId: "1", merchantId: "2", pickup: SHOP, dropoff: HOME, ...fields,
+  });
 const assign = (broker, order, driverId = "3") =>
   must(broker, "admin:0", "POST", `/orders/${order.id}/assign`, { driverId });
 const notify = (broker, party, title) => {
@@ -55,7 +60,9 @@ describe("orders", () => {
 
   /// As the document's SocketService connects; waits for `connected`. What it hears is in `heard`.
   async function join(party, options = {}, at = broker) {
-    const socket = clients.make(at, "/events", { transports: ["websocket", "polling"], auth: { token: sign(party) }, ...options });
+    const socket = clients.make(at, "/events", {
+      transports: ["websocket", "polling"], auth: { token: sign(party) }, ...options,
+    });
     socket.heard = [];
     socket.onAny((name, data, acknowledge) => {
       socket.heard.push([name, data]);
@@ -94,7 +101,8 @@ describe("orders", () => {
   });
 
   it("goes through the document's integration list", async () => {
-    const [merchant, customer, driver] = await Promise.all(["merchant:2", "customer:1", "driver:3"].map((party) => join(party)));
+    const [merchant, customer, driver] = await Promise.all(
+      ["merchant:2", "customer:1", "driver:3"].map((party) => join(party)));
     const order = await create(broker);
     const [created] = await hears(merchant, "order:created");
     assert.strictEqual(created.orderId, order.id);
@@ -106,7 +114,8 @@ describe("orders", () => {
     await must(broker, "driver:3", "PATCH", `/orders/${order.id}/status`, { status: "PICKED_UP" });
     for (const socket of [merchant, customer, driver]) {
       const [first, second] = await hears(socket, "order:statusChanged", 2);
-      assert.deepStrictEqual(Object.keys(second).sort(), ["orderId", "orderNumber", "previousStatus", "status", "timestamp"]);
+      assert.deepStrictEqual(
+        Object.keys(second).sort(), ["orderId", "orderNumber", "previousStatus", "status", "timestamp"]);
       assert.deepStrictEqual([first.previousStatus, first.status, second.previousStatus, second.status],
         ["PENDING", "ASSIGNED_TO_DRIVER", "ASSIGNED_TO_DRIVER", "PICKED_UP"]);
       assert.strictEqual(new Date(second.timestamp).toISOString(), second.timestamp);
@@ -126,7 +135,8 @@ describe("orders", () => {
     const order = await create(broker, { merchantId: "20" });
     const [offer] = await hears(driver, "order:available");
     assert.deepStrictEqual([offer.orderId, offer.distanceMetres], [order.id, 0]);
-    const answers = await Promise.all(["driver:7", "driver:8", "driver:9"].map((who) => ask(broker, who, "POST", `/orders/${order.id}/assign`, {})));
+    const answers = await Promise.all(["driver:7", "driver:8", "driver:9"].map((who) =>
+      ask(broker, who, "POST", `/orders/${order.id}/assign`, {})));
     assert.deepStrictEqual(answers.map(({ status }) => status).sort(), [200, 409, 409]);
   });
 
@@ -145,7 +155,8 @@ describe("orders", () => {
       ["admin:0", "ok", "forbidden"],
     ]) {
       assert.strictEqual(await error(party, "subscribeToOrder", order.id), subscribe, party);
-      assert.strictEqual(await error(party, "driverLocationUpdate", { driverId: "3", ...SHOP, orderId: order.id }), locate, party);
+      const report = { driverId: "3", ...SHOP, orderId: order.id };
+      assert.strictEqual(await error(party, "driverLocationUpdate", report), locate, party);
       assert.strictEqual(await error(party, "auth:refresh", { token: sign(party) }), "ok", party);
       assert.strictEqual(await error(party, "auth:refresh", { token: sign("admin:77") }), "unauthorized", party);
     }
@@ -169,11 +180,15 @@ describe("orders", () => {
       const found = [];
       for (const party of people) found.push((await ask(broker, party, method, path, body)).status);
       assert.deepStrictEqual(found, statuses, `${method} ${path}`);
-      for (const token of [null, "nonsense", sign("admin:0", { expiresIn: -5 }), sign("admin:0", {}, "another-secret-of-thirty-two-bytes"), sign("order:1")]) {
+      for (const token of [
+        null, "nonsense", sign("admin:0", { expiresIn: -5 }),
+        sign("admin:0", {}, "another-secret-of-thirty-two-bytes"), sign("order:1"),
+      ]) {
         assert.strictEqual((await ask(broker, token, method, path, body)).status, 401, `${method} ${path} ${token}`);
       }
     }
-    const { status, body } = await ask(broker, "admin:0", "POST", "/orders", { customerId: "1", pickup: { latitude: 95, longitude: 0 } });
+    const { status, body } = await ask(
+      broker, "admin:0", "POST", "/orders", { customerId: "1", pickup: { latitude: 95, longitude: 0 } });
     assert.deepStrictEqual([status, body.error.data.path], [422, "pickup.latitude"]);
   });
 
@@ -238,7 +253,8 @@ describe("orders", () => {
       await hears(admin, "driver:locationUpdate");
       await must(own, "admin:0", "PATCH", `/orders/${order.id}/status`, { status: "DELIVERED" });
       const changes = await hears(admin, "order:statusChanged", 2);
-      assert.deepStrictEqual(changes.map(({ status }) => status), ["PICKED_UP", "DELIVERED"], JSON.stringify(admin.heard));
+      const statuses = changes.map(({ status }) => status);
+      assert.deepStrictEqual(statuses, ["PICKED_UP", "DELIVERED"], JSON.stringify(admin.heard));
     }
     await recovering.stop();
   });
@@ -364,7 +380,7 @@ describe("the page of orders", () => {
   });
 
   it("says what is missing without the demo", async (t) => {
-    const plain = await Broker.start({ app: "orders", settings: { "server.client_bundle": require("./lib/page").BUNDLE } });
+    const plain = await Broker.start({ app: "orders", settings: { "server.client_bundle": BUNDLE } });
     t.after(() => plain.discard());
     const page = await browser.visit(`${plain.url}/demo/orders/`);
     await page.shows("#hint", /--demo/);

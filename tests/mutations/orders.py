@@ -19,7 +19,6 @@ MUTATIONS = [
     ("clients.lua", "if order.pickupDriverId ~= user.id then", "if false then"),
     ("clients.lua", "if user and user.party ~= before.party then", "if user and user.id ~= before.id then"),
     ("clients.lua", "  if user.exp and not socket:refresh(user.exp) then return end\n", ""),
-    ("lib/subscriptions.lua", "not orders.has_ended(order) and orders.is_party(order, user)", "not orders.has_ended(order)"),
     # What is told, and to whom.
     ("lib/mailbox.lua", "SILENCE = option.amount(\"mailbox.silence_seconds\", 60)", "SILENCE = 30"),
     ("lib/mailbox.lua", "if there and not socket.data.acknowledges then", "if there then"),

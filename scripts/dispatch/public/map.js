@@ -133,6 +133,10 @@ export class BoardMap {
     pen.stroke();
     pen.fillStyle = this.colour("text");
     pen.font = "11px system-ui, sans-serif";
-    pen.fillText(unit.unitId, x + 9, y + 4);
+    // Beside the unit; where that would leave the map, on its other side.
+    const room = this.canvas.clientWidth - x - 9;
+    const isLeft = pen.measureText(unit.unitId).width > room;
+    pen.textAlign = isLeft ? "right" : "left";
+    pen.fillText(unit.unitId, isLeft ? x - 9 : x + 9, y + 4);
   }
 }

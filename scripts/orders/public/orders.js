@@ -14,7 +14,9 @@ async function begin() {
   const response = await fetch("town").catch(() => null);
   if (!response?.ok) return hint("Nobody is let in here: run the broker with --demo, which has users for this page.");
   const town = await response.json();
-  const views = [new Customer(document.getElementById("customer"), town), new Driver(document.getElementById("driver"), town)];
+  const views = [
+    new Customer(document.getElementById("customer"), town), new Driver(document.getElementById("driver"), town),
+  ];
   globalThis.views = views; // for the console, and for tests
   for (const view of views) view.map.town = town;
   const draw = () => {
