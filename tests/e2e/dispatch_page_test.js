@@ -62,6 +62,24 @@ describe("the page of dispatch", () => {
     await page.until(() => !document.querySelector("#incidents").innerText.includes("Bear"), "the incident is gone");
   });
 
+  it("keeps the names of units on the map, at its edge, too", async () => {
+    const page = await browser.visit(`${broker.url}/demo/dispatch/`, { width: 400, height: 800 });
+    await page.evaluate(() => {
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      window.names = {};
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        const width = this.measureText(text).width;
+        const left = this.textAlign === "right" ? x - width : x;
+        window.names[text] = left >= 0 && left + width <= this.canvas.clientWidth;
+        draw.call(this, text, x, y);
+      };
+    });
+    await page.until(() => {
+      board.units.set("FARTHEST-EAST", { unitId: "FARTHEST-EAST", location: { coordinates: [-73.9, 40.74] } });
+      return window.names["FARTHEST-EAST"];
+    }, "its whole name");
+  });
+
   it("survives a restart of the broker", async () => {
     const page = await browser.visit(`${broker.url}/demo/dispatch/`);
     await page.shows("#status", /live/);
