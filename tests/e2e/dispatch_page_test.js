@@ -64,6 +64,7 @@ describe("the page of dispatch", () => {
 
   it("keeps the names of units on the map, at its edge, too", async () => {
     const page = await browser.visit(`${broker.url}/demo/dispatch/`, { width: 400, height: 800 });
+    await page.until(() => board.units.size === 7, "the other units");
     await page.evaluate(() => {
       const draw = CanvasRenderingContext2D.prototype.fillText;
       window.names = {};
