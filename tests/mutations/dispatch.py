@@ -52,11 +52,11 @@ MUTATIONS = [
     ("lib/bridge.lua", "  self.echoes[subject] = nil\n  return false", "  return false"),
     ("lib/bridge.lua", "if id then duplicates.forget(self.ids, id) end", ""),
     # Billing.
-    ("lib/billing.lua", "[401] = true, ", ""),
+    ("../shared/webhook.lua", "[401] = true, ", ""),
     ("lib/billing.lua", 'local id = escape(incident) .. ":" .. escape(epcr)', 'local id = incident .. ":" .. epcr'),
     ("lib/clients.lua", "      if room ~= socket.id then socket:leave(room) end\n", ""),
     ("lib/clients.lua", "    assignments.dismiss(socket, unit)\n", ""),
-    ("lib/billing.lua", 'headers.authorization = "Bearer " .. TOKEN', 'headers.authorization = TOKEN'),
+    ("../shared/webhook.lua", 'headers.authorization = "Bearer " .. options.token', 'headers.authorization = options.token'),
     ("lib/api.lua", 'return query.open == "true" and', "return"),
     ("lib/api.lua", "(not after or id > after) and", ""),
     ("lib/api.lua", "while at > 1 and keys[at - 1] > id do at = at - 1 end", ""),

@@ -40,6 +40,11 @@ MUTATIONS = [
     ("lib/tracking.lua", "orders.is_under_way(order) and order.dropoff or order.pickup", "order.pickup"),
     ("lib/tracking.lua", "local at = not orders.has_ended(order) and driver.position", "local at = driver.position"),
     ("lib/subscriptions.lua", "      watched[#watched + 1] = order\n", ""),
+    ("lib/desk.lua", "if channels.is_muted(wishes, kind) then return nil end", ""),
+    ("lib/channels.lua", "enabled = wish.enabled ~= false", "enabled = true"),
+    ("lib/channels.lua", "address = wish.address }\n      for", "}\n      for"),
+    ("lib/channels.lua", 'if url ~= "" then', "if true then"),
+    ("api_office.lua", 'identity.require(request, "admin")\n  return 200, { moved', "return 200, { moved"),
     # Numbers and places.
     ("lib/drivers.lua", "now() - last.at < INTERVAL", "now() - last.at > INTERVAL"),
     ("lib/drivers.lua", "\n        < DISTANCE then", "\n        > DISTANCE then"),

@@ -75,6 +75,14 @@ forms.NOTIFICATION = schema.object {
   params = optional(schema.map(schema.one_of { text(), schema.number() })),
   type = optional(text { max = 64 }), data = optional(schema.any()),
 }
+forms.WISHES = schema.object {
+  additional = false,
+  muted = optional(schema.array(text { min = 1, max = 64 }, { max = 50 })),
+  channels = optional(schema.map(schema.object {
+    additional = false, enabled = optional(schema.boolean()),
+    address = optional(text { max = 300 }),
+  })),
+}
 
 local order = schema.named("Order", schema.object {
   orderId = id, orderNumber = id, status = id, customerId = id, merchantId = id,

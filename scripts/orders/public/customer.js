@@ -13,7 +13,7 @@ export class Customer extends View {
     const { account } = this;
     account.on("order:statusChanged", (change) => this.changed(change));
     account.on("driver:assigned", ({ orderId, orderNumber, driver }) => {
-      this.news(`${driver.name ?? driver.id} takes ${orderNumber}`);
+      this.news(`${orderNumber} goes to ${driver.name ?? driver.id}`);
       this.load(orderId);
     });
     account.on("driver:locationUpdate", (at) => this.moved(at));
