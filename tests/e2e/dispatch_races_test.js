@@ -68,6 +68,18 @@ describe("dispatch, at once", () => {
     }
   });
 
+  it("tells who connects of the last metrics once", async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const socket = clients.make(broker, "/", { auth: { token: TOKEN }, transports: ["websocket"] });
+      const told = [];
+      socket.on("metrics:updated", ({ metrics }) => told.push(metrics.round));
+      await socket.emitWithAck("metrics:updated", { metrics: { round } });
+      await socket.emitWithAck("leave:unit", "none");
+      assert.deepStrictEqual(told.filter((each) => each === round), [round]);
+      socket.disconnect();
+    }
+  });
+
   it("puts out who says nothing, also after a reload", async () => {
     const nobody = await clients.open(broker, "/", { reconnection: false });
     const left = event(nobody, "disconnect");

@@ -44,8 +44,9 @@ local function let_in(socket)
     success = true, source = actor.source, roles = json.array(actor.roles), unit = actor.unit,
     userId = actor.id,
   })
-  hub.note(actor, "connected", "done", socket.id)
+  -- Before anything that waits: newer ones come by the room.
   if ns.state.metrics then socket:emit("metrics:updated", ns.state.metrics) end
+  hub.note(actor, "connected", "done", socket.id)
   if actor.unit then join_unit(socket, actor.unit) end
 end
 
