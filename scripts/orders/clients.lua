@@ -23,9 +23,9 @@ end)
 ns:on_connect(function(socket)
   local user = socket.data.user
   if not user then
-    figures.refuse(ns, socket, socket.data.refused)
     socket:emit("error", { message = socket.data.refused })
-    return socket:disconnect()
+    socket:disconnect()
+    return figures.refuse(ns, socket, socket.data.refused)
   end
   if user.exp and not socket:refresh(user.exp) then return end
   figures.arrive(ns, socket)

@@ -1,6 +1,6 @@
 "use strict";
 // What happens at once in dispatch, while the store is waited for: of several that want the same, one
-// has it, and nobody is told a thing that is not so; with a reload on the way.
+// has it, and nobody is told a thing that is not so; over a reload and a kill, too.
 
 const assert = require("node:assert");
 const fs = require("node:fs");
@@ -91,5 +91,30 @@ describe("dispatch, at once", () => {
     }, "the next generation");
     await left;
     assert.strictEqual(a.connected, true);
+  });
+
+  it("closes what was still open when it was killed at an incident's end", async (t) => {
+    const other = await Broker.start({ app: "dispatch", env: { CAD_BACKEND_AUTH_TOKEN: TOKEN } });
+    t.after(other.discard);
+    const at = { auth: { token: TOKEN }, reconnection: false };
+    const socket = await clients.open(other, "/", at);
+    const incidents = Array.from({ length: 100 }, (_, i) => `INC-${i}`);
+    await Promise.all(incidents.map((incidentId) =>
+      socket.emitWithAck("assignment:sent", { unitId: "UNIT-1", incidentId })));
+    const first = event(socket, "incident:status:updated");
+    for (const incidentId of incidents) socket.emit("incident:status", { incidentId, status: "closed" });
+    await first;
+    await other.restart({ signal: "SIGKILL" });
+    const items = async (path) => {
+      const response = await fetch(`${other.url}/api/socket-bridge${path}`, {
+        headers: { authorization: `Bearer ${TOKEN}` },
+      });
+      return Object.values((await response.json()).items);
+    };
+    const ended = (await items("/incidents?limit=200")).filter(({ closedAt }) => closedAt);
+    const closed = new Set(ended.map(({ incidentId }) => incidentId));
+    await until(
+      async () => (await items("/assignments?limit=200")).every((each) =>
+        !closed.has(each.incidentId) || each.state === "closed"), "they are closed");
   });
 });

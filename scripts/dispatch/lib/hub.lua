@@ -91,9 +91,8 @@ end
 --- `pass_on(event, data)` is called with what is done, unless another system brought it.
 function hub.open(the_ns, pass_on)
   ns, forward = the_ns, pass_on
-  local count, days = option.count("audit.count", 100000), option.amount("audit.days", 90)
-  hub.audit = audit.open(ns, "events", { count = count, days = days })
-  hub.positions = audit.open(ns, "positions", { count = count, days = days })
+  local limits = { count = option.count("audit.count", 100000), age = option.days("audit.days", 90) }
+  hub.audit, hub.positions = audit.open(ns, "events", limits), audit.open(ns, "positions", limits)
 end
 
 return hub

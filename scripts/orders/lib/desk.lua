@@ -11,7 +11,7 @@ local option = require "shared.option"
 local desk = {}
 
 local SEARCHED = 500  -- orders that are looked through for a driver
-local ACTIVE_ORDERS = option.count("orders.active_limit", 100)
+local ACTIVE_ORDERS = option.count("orders.active_limit", 100, option.PAGE)
 
 local function with_order(ns, id, fn)
   local result

@@ -10,8 +10,8 @@ local option = require "shared.option"
 
 local mailbox = {}
 
-local LIMIT = option.count("mailbox.limit", 200)
-local KEEP = option.amount("mailbox.keep_days", 7) * 86400
+local LIMIT = option.count("mailbox.limit", 200, option.PAGE)
+local KEEP = option.days("mailbox.keep_days", 7)
 local SILENCE = option.amount("mailbox.silence_seconds", 60)
 local SILENT_DAYS = 30
 

@@ -7,8 +7,8 @@ local orders = require "lib.orders"
 
 local subscriptions = {}
 
-local LIMIT = option.count("rooms.kept", 100)
-local MOST_WATCHERS = option.count("rooms.watchers", 50)
+local LIMIT = option.count("rooms.kept", 100, option.PAGE)
+local MOST_WATCHERS = option.count("rooms.watchers", 50, option.PAGE)
 
 local function prefix_of(party) return "in:" .. party .. ":" end
 
