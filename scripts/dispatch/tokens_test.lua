@@ -54,6 +54,25 @@ describe("a token", function()
       .to_match(refusal("unauthorized"))
   end)
 
+  it("without a role is let in, hears nothing and may nothing", function()
+    join("admin"):call("metrics:updated", { metrics = { active = 1 } })
+    local customer = join("customer")
+    for event, of in pairs(support.EVENTS) do
+      expect(customer:call(event, of[1])).to_match(refusal("forbidden"))
+    end
+    join("crew"):call("unit:status", { unitId = "UNIT-5", status = "available" })
+    expect(#customer:received()).to_equal(1)
+    expect((support.get("customer", "/units"))).to_equal(403)
+  end)
+
+  it("of one who is no crew makes nobody hear a unit's assignments", function()
+    local dashboard = join("dashboard", { unitId = "UNIT-5" })
+    dashboard:on_call("assignment:received", function() return true end)
+    support.assign(join("dispatcher"))
+    advance(1)
+    expect(dashboard:received("assignment:received")).to_equal {}
+  end)
+
   it("that is newer is all that counts", function()
     clock(TIME)
     local function token(fields) return require("plugin.jwt").sign(fields, 3600) end

@@ -1,5 +1,5 @@
 -- Those who connect: who they are by their token, which rooms they hear, and that they go when
--- their token ends. Rooms: everyone (with a good token), boards (incidents: dispatchers,
+-- their token ends. Rooms: everyone (with a role), boards (incidents: dispatchers,
 -- dashboards, services), staff (assignments and billing, too: dispatchers, admins, services),
 -- unit:<id>, incident:<id> (the crews that are assigned); unauthenticated, which hears nothing.
 local assignments = require "lib.assignments"
@@ -13,6 +13,7 @@ local clients = {}
 
 local GRACE_SECONDS = option.amount("auth.grace_seconds", 10)
 local UNITS_A_SOCKET = 50
+local UNITS = { "crew", "dispatcher", "admin" }  -- who may hear a unit's assignments
 local NEVER = 253402300799  -- for a token without an end: the last second of the year 9999
 local token_payload = schema.object { token = schema.string { min = 1, max = 8192 } }
 local unit_id = schema.string { min = 1, max = 128 }
@@ -36,7 +37,8 @@ end
 --- In the rooms that its actor may hear.
 local function let_in(socket)
   local actor = socket.data.actor
-  socket:join("everyone")
+  local has_role = #actor.roles > 0
+  if has_role then socket:join("everyone") end
   if roles.has(actor, { "dispatcher", "admin" }) then socket:join("staff") end
   if roles.has(actor, { "dispatcher", "admin", "dashboard" }) then socket:join("boards") end
   socket:refresh(actor.expires or NEVER)
@@ -45,9 +47,9 @@ local function let_in(socket)
     userId = actor.id,
   })
   -- Before anything that waits: newer ones come by the room.
-  if ns.state.metrics then socket:emit("metrics:updated", ns.state.metrics) end
+  if has_role and ns.state.metrics then socket:emit("metrics:updated", ns.state.metrics) end
   hub.note(actor, "connected", "done", socket.id)
-  if actor.unit then join_unit(socket, actor.unit) end
+  if actor.unit and roles.has(actor, UNITS) then join_unit(socket, actor.unit) end
 end
 
 --- Connections by their source: {total, bridge, client, unauthenticated}.
@@ -133,7 +135,7 @@ function clients.open(the_ns)
     local actor = socket.data.actor
     return noted(actor, "join:unit", function()
       if actor.source == "unauthenticated" then fail("unauthorized", "no token") end
-      roles.require(actor, { "crew", "dispatcher", "admin" })
+      roles.require(actor, UNITS)
       identity.refuse_other_unit(actor, unit)
       if #socket.rooms >= UNITS_A_SOCKET then
         fail("busy", string.format("a socket may be in %d rooms", UNITS_A_SOCKET))
