@@ -60,6 +60,19 @@ describe("dispatch, at once", () => {
     assert.deepStrictEqual(open, []);
   });
 
+  it("may be confirmed while its incident ends", async () => {
+    b.on("assignment:received", (assignment, confirm) => confirm(true));
+    await b.emitWithAck("join:unit", "UNIT-10");
+    const incidents = Array.from({ length: 5 * ROUNDS }, (_, i) => `INC-CONFIRM-${i}`);
+    await Promise.all(incidents.map(async (incidentId) => {
+      await a.emitWithAck("assignment:sent", { unitId: "UNIT-10", incidentId });
+      await a.emitWithAck("incident:status", { incidentId, status: "closed" });
+    }));
+    const { items } = await get("/assignments?limit=200");
+    const states = Object.values(items).filter(({ unitId }) => unitId === "UNIT-10").map(({ state }) => state);
+    assert.deepStrictEqual([...new Set(states)], ["closed"]);
+  });
+
   it("does not call done what is under way, and fails", async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const event = { id: `m-${round}`, unitId: "UNIT-X", assignmentId: "A-0", incidentId: `INC-NEW-${round}` };
