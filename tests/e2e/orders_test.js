@@ -379,6 +379,24 @@ describe("the page of orders", () => {
     await until(async () => ![before, undefined].includes(await place()), "the driver moves again");
   });
 
+  it("shows a shop its orders, which it confirms", async () => {
+    const page = await browser.visit(`${broker.url}/demo/orders/`);
+    await page.shows("#merchant .status", /^live$/);
+    const { token } = await (await fetch(`${broker.url}/demo/orders/token/customer`)).json();
+    const order = await must(broker, token, "POST", "/orders", {
+      merchantId: "laundry", pickup: SHOP, dropoff: HOME,
+    });
+    const item = `#merchant .queue [data-order="${order.orderNumber}"]`;
+    await page.shows(item, /Confirm/);
+    await page.click(`${item} button`);
+    await page.shows(item, /Ready/);
+    await page.screenshot("orders-shop");
+    await page.click(`${item} button`);
+    await page.shows(item, /ready for pickup/);
+    await must(broker, token, "PATCH", `/orders/${order.id}/status`, { status: "CANCELLED" });
+    await page.shows(`#merchant .ended [data-order="${order.orderNumber}"]`, /cancelled/);
+  });
+
   it("says what is missing without the demo", async (t) => {
     const plain = await Broker.start({ app: "orders", settings: { "server.client_bundle": BUNDLE } });
     t.after(() => plain.discard());
