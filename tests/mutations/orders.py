@@ -31,7 +31,7 @@ MUTATIONS = [
     ("lib/desk.lua", "previousStatus = previous,", "previousStatus = order.status,"),
     ("lib/desk.lua", 'for _, kind in ipairs { "customer", "merchant", "driver" } do', 'for _, kind in ipairs { "customer", "driver" } do'),
     ("lib/desk.lua", "if before and before ~= driver then subscriptions.leave(ns, order, before) end", ""),
-    ("lib/subscriptions.lua", "  ns.store:delete(prefix_of(party) .. order.id)\n  ns.store:delete(watch_of(order.id) .. party)\n  ns:to", "  ns:to"),
+    ("lib/subscriptions.lua", "  forget(ns, party, order.id)\n", ""),
     ("lib/desk.lua", "if before and before ~= driver then orders.take_from(store, order, before) end", ""),
     ("lib/desk.lua", "table.sort(found, function(a, b) return a.metres < b.metres end)", ""),
     ("lib/orders.lua", "if ended or order.pickupDriverId then store:delete(open)", "if ended then store:delete(open)"),

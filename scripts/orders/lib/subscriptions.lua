@@ -18,6 +18,11 @@ local function kept(ns, party)
   return ns.store:scan(prefix_of(party), { limit = LIMIT }) or {}
 end
 
+local function forget(ns, party, id)
+  ns.store:delete(prefix_of(party) .. id)
+  ns.store:delete(watch_of(id) .. party)
+end
+
 --- Keeps the party in the room of an order that has not ended.
 local function keep(ns, user, order)
   local key = prefix_of(user.party) .. order.id
@@ -52,9 +57,7 @@ function subscriptions.add(ns, socket, id)
 end
 
 function subscriptions.remove(ns, socket, id)
-  local party = socket.data.user.party
-  ns.store:delete(prefix_of(party) .. id)
-  ns.store:delete(watch_of(id) .. party)
+  forget(ns, socket.data.user.party, id)
   socket:leave("order:" .. id)
   return "order:" .. id
 end
@@ -68,8 +71,7 @@ end
 
 --- The party is none of the order's any more.
 function subscriptions.leave(ns, order, party)
-  ns.store:delete(prefix_of(party) .. order.id)
-  ns.store:delete(watch_of(order.id) .. party)
+  forget(ns, party, order.id)
   ns:to(party):leave("order:" .. order.id)
 end
 
@@ -92,7 +94,7 @@ function subscriptions.restore(ns, socket)
       socket:join("order:" .. id)
       watched[#watched + 1] = order
     else
-      ns.store:delete(entry.key)
+      forget(ns, user.party, id)
     end
   end
   return watched
