@@ -1,6 +1,7 @@
 #include "core/server/setting_keys.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
@@ -157,6 +158,8 @@ R apply_connect_timeout(S& s, const V& v) {
 R apply_log_level(S& s, const V& v) {
     auto text = to_text(v);
     if (!text) return text.error();
+    // Variables of other programs say it in capitals.
+    for (char& c : *text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     constexpr std::pair<std::string_view, log::Level> kLevels[] = {
         {"debug", log::Level::debug},  {"info", log::Level::info},   {"warn", log::Level::warn},
         {"warning", log::Level::warn}, {"error", log::Level::error}, {"off", log::Level::off}};

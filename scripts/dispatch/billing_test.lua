@@ -56,6 +56,26 @@ describe("a completed transport", function()
     expect(received[2].json.epcrId).to_equal("E-2")
   end)
 
+  it("has an id of its own, and one that fits into a header", function()
+    for _, of in ipairs { { "a:b", "c" }, { "a", "b:c" }, { "x\r\ny", "50%" } } do
+      crew:call("transport:completed", { incidentId = of[1], epcrId = of[2] })
+    end
+    advance(1)
+    local ids = {}
+    for i, each in ipairs(received) do ids[i] = each.headers["idempotency-key"] end
+    expect(ids).to_equal { "a%3Ab:c", "a:b%3Ac", "x%0D%0Ay:50%25" }
+    expect(crew:call("transport:completed", {
+      incidentId = ("ü"):rep(60), epcrId = "E-1",
+    })).to_match(support.refusal("invalid", "epcrId"))
+  end)
+
+  it("is plain JSON", function()
+    expect(crew:call("transport:completed", {
+      incidentId = "INC-001", epcrId = "E-1", billingData = { scan = bytes("x") },
+    })).to_match(support.refusal("invalid", "billingData"))
+    expect((billing())).to_match { waiting = 0 }
+  end)
+
   it("waits for the billing system to be back, in order", function()
     answer.status = 503
     complete("E-1", crew)

@@ -59,12 +59,28 @@ describe("what happens here", function()
   it("is not done again when it comes back", function()
     bridge:forward("unit:status", { id = "m-1", unitId = "UNIT-5", status = "a" })
     link.handlers["unit:status:updated"] { id = "m-1", unitId = "UNIT-5", status = "a" }
+    bridge:forward("unit:status", { id = "m-2", unitId = "UNIT-5", status = "a" })
     link.handlers["unit:status:updated"] { unitId = "UNIT-5", status = "a", incidentId = null }
     expect(done).to_equal {}
     link.handlers["unit:status:updated"] { unitId = "UNIT-5", status = "a" }
     link.handlers["unit:status:updated"] { unitId = "UNIT-5", status = "b" }
     expect(#done).to_equal(2)
     expect(bridge:status()).to_match { duplicates_events = 1, echoes_events = 1 }
+  end)
+
+  it("is news again when something else has happened there meanwhile", function()
+    for _, id in ipairs { "m-1", false } do
+      done = {}
+      bridge:forward("unit:status", { id = id or nil, unitId = "UNIT-5", status = "a" })
+      if id then
+        link.handlers["unit:status:updated"] { id = id, unitId = "UNIT-5", status = "a" }
+      end
+      link.handlers["unit:status:updated"] { unitId = "UNIT-6", status = "b" }
+      link.handlers["unit:status:updated"] { unitId = "UNIT-5", status = "b" }
+      link.handlers["unit:status:updated"] { unitId = "UNIT-5", status = "a" }
+      expect(#done).to_equal(3)
+      expect(done[3][2].status).to_equal("a")
+    end
   end)
 end)
 

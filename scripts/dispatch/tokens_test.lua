@@ -53,6 +53,49 @@ describe("a token", function()
     expect(client:call("fastapi:authenticate", { token = "x.y.z" }))
       .to_match(refusal("unauthorized"))
   end)
+
+  it("without a role is let in, hears nothing and may nothing", function()
+    join("admin"):call("metrics:updated", { metrics = { active = 1 } })
+    local customer = join("customer")
+    for event, of in pairs(support.EVENTS) do
+      expect(customer:call(event, of[1])).to_match(refusal("forbidden"))
+    end
+    join("crew"):call("unit:status", { unitId = "UNIT-5", status = "available" })
+    expect(#customer:received()).to_equal(1)
+    expect((support.get("customer", "/units"))).to_equal(403)
+  end)
+
+  it("of one who is no crew makes nobody hear a unit's assignments", function()
+    local dashboard = join("dashboard", { unitId = "UNIT-5" })
+    dashboard:on_call("assignment:received", function() return true end)
+    support.assign(join("dispatcher"))
+    advance(1)
+    expect(dashboard:received("assignment:received")).to_equal {}
+  end)
+
+  it("that is newer is all that counts", function()
+    clock(TIME)
+    local function token(fields) return require("plugin.jwt").sign(fields, 3600) end
+    local client = join("crew", { sub = "c", unitId = "UNIT-5", exp = now() + 60 })
+    local dispatcher = join("dispatcher")
+    expect(client:call("fastapi:authenticate", {
+      token = token { sub = "c", role = "crew", unitId = "UNIT-6" },
+    })).to_match { success = true }
+    support.assign(dispatcher)
+    support.assign(dispatcher, { unitId = "UNIT-6" })
+    advance(120)
+    expect(client.connected).to_equal(true)
+    for _, each in ipairs(client:received("assignment:received")) do
+      expect(each.unitId).to_equal("UNIT-6")
+    end
+  end)
+
+  it("names somebody, whatever is in it", function()
+    for sub, name in pairs { [7] = "7", nobody = "nobody" } do
+      expect(join("crew", { sub = sub }):received("authenticated")[1].userId).to_equal(name)
+    end
+    expect(join("crew", { sub = { 1 } }):received("authenticated")[1].userId).to_equal("nobody")
+  end)
 end)
 
 describe("who brings no token", function()

@@ -1,6 +1,7 @@
 -- /api/v1: drivers, notifications, and what the office looks at.
 local ns = namespace "/events"
 
+local channels = require "lib.channels"
 local desk = require "lib.desk"
 local drivers = require "lib.drivers"
 local figures = require "lib.figures"
@@ -63,7 +64,7 @@ local function message_of(asked)
   end))
 end
 
---- 202: it waits until the user has acknowledged it.
+--- 202: it waits until the user has acknowledged it. No id: the user wants none of this type.
 route("POST", "/api/v1/notifications", { auth = true, schema = forms.NOTIFICATION },
       function(request)
   identity.require(request, "admin")
@@ -72,12 +73,29 @@ route("POST", "/api/v1/notifications", { auth = true, schema = forms.NOTIFICATIO
   local id = desk.notify(ns, party, {
     title = asked.title, message = message_of(asked), type = asked.type, data = asked.data,
   })
-  return 202, { id = id, online = ns:to(party):count() > 0, waiting = mailbox.count(ns, party) }
+  return 202, { id = id, muted = not id or nil, online = ns:to(party):count() > 0,
+                waiting = mailbox.count(ns, party) }
+end)
+
+route("POST", "/api/v1/notifications/retry", { auth = true }, function(request)
+  identity.require(request, "admin")
+  return 200, { moved = channels.retry() }
+end)
+
+--- What the user wants of notifications.
+route("GET", "/api/v1/preferences", { auth = true }, function(request)
+  return 200, channels.wishes(ns, identity.require(request).party)
+end)
+
+route("PATCH", "/api/v1/preferences", { auth = true, schema = forms.WISHES }, function(request)
+  return 200, channels.wish(ns, identity.require(request).party, request.json)
 end)
 
 route("GET", "/api/v1/stats", { auth = true }, function(request)
   identity.require(request, "admin")
-  return 200, figures.report(ns)
+  local report = figures.report(ns)
+  report.channels = channels.status()
+  return 200, report
 end)
 
 route("GET", "/api/v1/suspicious", { auth = true }, function(request)
@@ -88,3 +106,5 @@ route("GET", "/api/v1/suspicious", { auth = true }, function(request)
     return item
   end)
 end)
+
+channels.open(ns)

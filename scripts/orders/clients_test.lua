@@ -216,5 +216,8 @@ describe("an order's room", function()
     expect(client:call("subscribeToOrder", other.id)).to_match { error = { code = "busy" } }
     client:call("unsubscribeFromOrder", order.id)
     expect(client:call("subscribeToOrder", other.id)).to_match { success = true }
+    -- Those that have ended don't count.
+    support.move(other, "CANCELLED")
+    expect(client:call("subscribeToOrder", order.id)).to_match { success = true }
   end)
 end)

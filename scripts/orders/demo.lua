@@ -1,6 +1,6 @@
 -- A town to look at: drivers take orders through their states, so that public/ shows something at
--- once. Loaded by `moonwire run --demo` only. Whoever opens the page is customer:demo, and
--- driver:demo.
+-- once. Loaded by `moonwire run --demo` only. Whoever opens the page is customer:demo,
+-- driver:demo, and a shop.
 local ns = namespace "/events"
 
 local desk = require "lib.desk"
@@ -123,11 +123,13 @@ spawn(function()
   end
 end)
 
---- Lets the page in, as customer:demo or driver:demo.
+local VISITORS = { customer = "demo", driver = "demo", merchant = MERCHANTS[1].id }
+
+--- Lets the page in, as customer:demo, driver:demo or the first shop.
 route("GET", "/demo/orders/token/:type", function(request)
   local kind = request.params.type
-  if kind ~= "customer" and kind ~= "driver" then fail("not_found", "no such user") end
-  return 200, { token = jwt.sign({ sub = "demo", userType = kind }, TOKEN_SECONDS) }
+  local id = VISITORS[kind] or fail("not_found", "no such user")
+  return 200, { token = jwt.sign({ sub = id, userType = kind }, TOKEN_SECONDS) }
 end)
 
 --- What the page draws beneath.

@@ -40,9 +40,11 @@ describe("the demo", function()
       .to_equal("ASSIGNED_TO_DRIVER")
   end)
 
-  it("gives tokens for its two users, and shows its town", function()
+  it("gives tokens for its users, and shows its town", function()
     demo()
-    expect((request("GET", "/demo/orders/token/driver"))).to_equal(200)
+    for _, kind in ipairs { "customer", "driver", "merchant" } do
+      expect((request("GET", "/demo/orders/token/" .. kind))).to_equal(200)
+    end
     expect((request("GET", "/demo/orders/token/admin"))).to_equal(404)
     local _, town = request("GET", "/demo/orders/town")
     expect(#town.merchants).to_equal(3)

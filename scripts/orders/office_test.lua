@@ -52,6 +52,86 @@ describe("a notification", function()
   end)
 end)
 
+describe("channels", function()
+  local URL = "https://mail.example/send"
+  local sent, status
+  local function notify(kind)
+    return support.must("admin:0", "POST", "/notifications", {
+      userType = "driver", userId = "7", title = "T", message = "M", type = kind,
+    })
+  end
+
+  before_each(function()
+    sent, status = {}, 200
+    settings { ["notifications.channels"] = { email = URL, sms = "" },
+               ["notifications.token"] = "secret" }
+    http.on("POST", URL, function(request)
+      sent[#sent + 1] = request
+      return status
+    end)
+  end)
+
+  it("get notifications, too", function()
+    local id = notify("promo").id
+    advance(1)
+    expect(sent[1].json).to_match {
+      id = id, channel = "email", to = "driver:7", title = "T", message = "M", type = "promo",
+    }
+    expect(sent[1].headers)
+      .to_match { ["idempotency-key"] = id, authorization = "Bearer secret" }
+    expect(support.join("driver:7"):received("notification")).to_match { { id = id } }
+  end)
+
+  it("and types of notifications are as the user wants", function()
+    expect(support.must("driver:7", "GET", "/preferences"))
+      .to_equal { muted = {}, channels = { email = { enabled = true } } }
+    expect(support.must("driver:7", "PATCH", "/preferences",
+                        { channels = { email = { address = "ada@example.com" } } }).muted)
+      .to_equal {}
+    notify("promo")
+    advance(1)
+    expect(sent[1].json.address).to_equal("ada@example.com")
+    support.must("driver:7", "PATCH", "/preferences", { channels = { email = { enabled = false } } })
+    notify("promo")
+    expect(support.must("driver:7", "PATCH", "/preferences", { muted = { "promo" } })).to_equal {
+      muted = { "promo" }, channels = { email = { enabled = false, address = "ada@example.com" } },
+    }
+    expect(notify("promo")).to_match { muted = true }
+    expect(notify("late").muted).to_be_nil()
+    advance(1)
+    expect(#sent).to_equal(1)
+    expect(#support.join("driver:7"):received("notification")).to_equal(3)
+    expect(support.must("driver:8", "GET", "/preferences").muted).to_equal {}
+  end)
+
+  it("are wished for only as they are", function()
+    expect((support.ask(nil, "GET", "/preferences"))).to_equal(401)
+    expect((support.ask(nil, "PATCH", "/preferences", {}))).to_equal(401)
+    for _, body in ipairs { { channels = { sms = { enabled = true } } }, { muted = "promo" },
+                            { channels = { email = true } }, { mute = {} } } do
+      expect((support.ask("driver:7", "PATCH", "/preferences", body))).to_equal(422)
+    end
+  end)
+
+  it("may be away, or refuse", function()
+    status = 503
+    notify("a")
+    advance(0.5)
+    expect(support.must("admin:0", "GET", "/stats").channels.email)
+      .to_match { waiting = 1, lastError = "status 503" }
+    status = 400
+    advance(60)
+    expect(support.must("admin:0", "GET", "/stats").channels.email)
+      .to_match { waiting = 0, setAside = 1 }
+    status = 200
+    expect((support.ask("driver:7", "POST", "/notifications/retry"))).to_equal(403)
+    expect(support.must("admin:0", "POST", "/notifications/retry")).to_equal { moved = 1 }
+    advance(1)
+    expect(support.must("admin:0", "GET", "/stats").channels.email)
+      .to_match { waiting = 0, setAside = 0 }
+  end)
+end)
+
 describe("figures", function()
   it("say who is here, and who came again", function()
     support.join("driver:1")

@@ -10,12 +10,12 @@ local DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 -- What an entry is found by.
 local FIELDS = { "who", "what", "source", "subject", "outcome" }
 
---- A log of its own; beyond `limits.count` (100000) entries, or after `limits.days` (90), the
---- oldest go.
+--- A log of its own; beyond `limits.count` (100000) entries, or after `limits.age` seconds (90 days),
+--- the oldest go.
 function audit.open(ns, name, limits)
   return setmetatable({
     ns = ns, stream = "audit:" .. name,
-    keep = { count = limits.count or 100000, age = (limits.days or 90) * 86400, durable = false },
+    keep = { count = limits.count or 100000, age = limits.age or 90 * 86400, durable = false },
   }, audit)
 end
 
@@ -23,7 +23,8 @@ end
 --- survives the broker's death, and all but the last second a power cut. Nil and why if the store
 --- can't have it, which is logged: what was done is done.
 function audit:note(entry)
-  local id, why = self.ns.store:append(self.stream, entry, self.keep)
+  local ok, id, why = pcall(self.ns.store.append, self.ns.store, self.stream, entry, self.keep)
+  if not ok then id, why = nil, id end  -- `count` is more than store.stream_items
   if id then
     self.quiet = nil
   elseif not self.quiet then

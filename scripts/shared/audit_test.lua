@@ -63,4 +63,13 @@ describe("an audit log", function()
     note("ann", "new")
     expect(whats()).to_equal { "new" }
   end)
+
+  it("lets its users go on when it can't be written", function()
+    expect(ask("/shared-audit-test", "note too many", { who = "a", what = "b" })).to_equal(null)
+    local warned = 0
+    for _, line in ipairs(logs()) do
+      if line.message == "the audit log is not written" then warned = warned + 1 end
+    end
+    expect(warned).to_equal(1)
+  end)
 end)

@@ -12,12 +12,22 @@ function option.of(name, kind, default)
   return value
 end
 
-local count, amount = schema.integer { min = 1 }, schema.number { min = 0 }
+local amount = schema.number { min = 0 }
 
---- How many: at least one.
-function option.count(name, default) return option.of(name, count, default) end
+-- What one look into the store may find.
+option.PAGE = 1000
+
+--- How many: at least one, at most `most` if that is given.
+function option.count(name, default, most)
+  return option.of(name, schema.integer { min = 1, max = most }, default)
+end
 
 --- How much: any number but a negative one.
 function option.amount(name, default) return option.of(name, amount, default) end
+
+--- How long, in days: the seconds of it, more than none.
+function option.days(name, default)
+  return option.of(name, schema.number { min = 0.001 }, default) * 86400
+end
 
 return option

@@ -13,7 +13,8 @@ outbox.__index = outbox
 local DAY = 86400
 
 --- `deliver(record)` gets {id, value, created_at, attempt}, waits for the receiver and returns
---- true, or nil and why, or nil, why and "refused" when the receiver will never take this one.
+--- true, or nil and why, or nil, why and "refused" when the receiver will never take this one; an
+--- error in it counts as that, so that one message which can't be sent does not hold up all others.
 --- Options: `first_delay`, `max_delay` seconds between attempts (1, 300; they double), `refusals`
 --- (5) after which a refused one is set aside and the others go on, `limit` (100000) that may wait,
 --- `remember_days` (30) for which the id of a delivered one is known.
@@ -88,7 +89,9 @@ function outbox:step()
   self.attempt = self.attempt + 1
   record.attempt = self.attempt
   local ok, done, why, kind = pcall(self.deliver, record)
-  if not ok then done, why = nil, type(done) == "table" and done.message or tostring(done) end
+  if not ok then
+    done, why, kind = nil, type(done) == "table" and done.message or tostring(done), "refused"
+  end
   local aside = not done and kind == "refused" and self.attempt >= self.refusals and why
   if done or aside then
     -- If the store fails here it comes again: at least once.

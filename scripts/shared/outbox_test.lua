@@ -45,12 +45,15 @@ describe("an outbox", function()
     expect(tries()).to_equal { "a 1 1", "a 2 1", "a 3 1", "a 4 1", "b 1 2" }
   end)
 
-  it("takes an error in the delivery for one that failed", function()
+  it("takes an error in the delivery for a refusal", function()
     call("how", "broken")
     call("add", "a", "1")
     advance(0.2)
     expect(call("status").waiting).to_equal(1)
     expect(call("status").last_error).to_contain("broken")
+    call("add", "b", "2")
+    advance(20)
+    expect(call("status")).to_match { waiting = 0, set_aside = 2 }
   end)
 
   it("does not deliver twice at once", function()

@@ -77,7 +77,8 @@ describe("dispatch's bridge to a Node server", () => {
 
   it("sends what happens here, and takes what happens there", async () => {
     await service.emitWithAck("unit:status", { unitId: "UNIT-1", status: "here" });
-    await until(() => cad.heard.some(([name, data]) => name === "unit:status" && data.unitId === "UNIT-1"), "it is told");
+    await until(
+      () => cad.heard.some(([name, data]) => name === "unit:status" && data.unitId === "UNIT-1"), "it is told");
     const heard = [];
     service.onAny((name, data) => heard.push([name, data]));
     cad.io.emit("incident:new", { incidentId: "INC-1", type: "Fall", address: "1 Elm St", priority: 2 });
@@ -132,7 +133,9 @@ describe("dispatch's bridge to a Node server", () => {
     }
     await until(() => cad.statuses().at(-1) === `s${n - 1}`, "the last one arrives");
     const numbers = cad.statuses().map((status) => Number(status.slice(1)));
-    for (let i = 1; i < numbers.length; i++) assert.ok(numbers[i] > numbers[i - 1], `order: ${numbers[i - 1]}, ${numbers[i]}`);
+    for (let i = 1; i < numbers.length; i++) {
+      assert.ok(numbers[i] > numbers[i - 1], `order: ${numbers[i - 1]}, ${numbers[i]}`);
+    }
     // What was on the wire when the connection broke may be lost with it; what was queued is not.
     assert.ok(n - numbers.length <= 3 * 40, `${n} sent, ${numbers.length} arrived`);
     const { status, bridge } = await health(broker);

@@ -52,13 +52,33 @@ describe("the page of dispatch", () => {
       incidentId: "INC-E2E", type: "Bear in the park", address: "9 Zoo Ln", priority: 1,
     });
     await page.shows("#incidents", /Bear in the park/);
-    const { assignmentId } = await dispatcher.emitWithAck("assignment:sent", { unitId: "RANGER-1", incidentId: "INC-E2E" });
+    const { assignmentId } = await dispatcher.emitWithAck(
+      "assignment:sent", { unitId: "RANGER-1", incidentId: "INC-E2E" });
     const card = `[data-assignment="${assignmentId}"]`;
     await page.shows(`#pending ${card}`, /RANGER-1/);
     await page.click(`#pending ${card} button`);
     await page.shows(`#confirmed ${card}`, /by demo dispatcher/);
     await dispatcher.emitWithAck("incident:status", { incidentId: "INC-E2E", status: "cancelled" });
     await page.until(() => !document.querySelector("#incidents").innerText.includes("Bear"), "the incident is gone");
+  });
+
+  it("keeps the names of units on the map, at its edge, too", async () => {
+    const page = await browser.visit(`${broker.url}/demo/dispatch/`, { width: 400, height: 800 });
+    await page.until(() => board.units.size === 7, "the other units");
+    await page.evaluate(() => {
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      window.names = {};
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        const width = this.measureText(text).width;
+        const left = this.textAlign === "right" ? x - width : x;
+        window.names[text] = left >= 0 && left + width <= this.canvas.clientWidth;
+        draw.call(this, text, x, y);
+      };
+    });
+    await page.until(() => {
+      board.units.set("FARTHEST-EAST", { unitId: "FARTHEST-EAST", location: { coordinates: [-73.9, 40.74] } });
+      return window.names["FARTHEST-EAST"];
+    }, "its whole name");
   });
 
   it("survives a restart of the broker", async () => {

@@ -193,7 +193,8 @@ class DispatchTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_the_documents_bridge_authenticates_after_it_has_connected(self):
         bridge = await self.join()
-        self.assertEqual((await bridge.call("fastapi:authenticate", {"token": "wrong"}))["error"]["code"], "unauthorized")
+        answer = await bridge.call("fastapi:authenticate", {"token": "wrong"})
+        self.assertEqual(answer["error"]["code"], "unauthorized")
         await bridge.sio.emit("fastapi:authenticate", {"token": CURRENT})
         self.assertTrue((await bridge.expect("authenticated"))["success"])
         answer = await bridge.call("unit:status", {"unitId": "UNIT-9", "status": "available"})

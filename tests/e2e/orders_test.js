@@ -3,11 +3,13 @@
 // its paths; then what is asked beyond it: roles, queues over a killed broker, and the page.
 
 const assert = require("node:assert");
+const fs = require("node:fs");
+const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Clients } = require("./lib/clients");
 const { Broker } = require("./lib/broker");
-const { Browser, startDemo, AWAY } = require("./lib/page");
+const { Browser, startDemo, AWAY, BUNDLE } = require("./lib/page");
 const { event, until, within } = require("./lib/wait");
 
 const SECRET = "your-secret-key-of-thirty-two-bytes";
@@ -18,14 +20,17 @@ const sign = (party, options = {}, secret = SECRET) => {
   return jwt.sign({ sub, userType, email: `${sub}@example.com` }, secret, { expiresIn: "7d", ...options });
 };
 
-const start = (options = {}) => Broker.start({ app: "orders", env: { JWT_SECRET: SECRET, ...options.env }, ...options });
+const start = (options = {}) =>
+  Broker.start({ app: "orders", ...options, env: { JWT_SECRET: SECRET, ...options.env } });
 
 /// Status and body of a path, in the name of `party` (or with the token given).
 async function ask(broker, who, method, path, body) {
   const token = who && (who.includes(":") ? sign(who) : who);
   const response = await fetch(`${broker.url}/api/v1${path}`, {
     method, body: body && JSON.stringify(body),
-    headers: { ...(body && { "content-type": "application/json" }), ...(token && { authorization: `Bearer ${token}` }) },
+    headers: {
+      ...(body && { "content-type": "application/json" }), ...(token && { authorization: `Bearer ${token}` }),
+    },
   });
   const text = await response.text();
   return { status: response.status, body: text && JSON.parse(text) };
@@ -36,7 +41,9 @@ async function must(...request) {
   return body;
 }
 const create = (broker, fields = {}) =>
-  must(broker, "admin:0", "POST", "/orders", { customerId: "1", merchantId: "2", pickup: SHOP, dropoff: HOME, ...fields });
+  must(broker, "admin:0", "POST", "/orders", {
+    customerId: "1", merchantId: "2", pickup: SHOP, dropoff: HOME, ...fields,
+  });
 const assign = (broker, order, driverId = "3") =>
   must(broker, "admin:0", "POST", `/orders/${order.id}/assign`, { driverId });
 const notify = (broker, party, title) => {
@@ -53,7 +60,9 @@ describe("orders", () => {
 
   /// As the document's SocketService connects; waits for `connected`. What it hears is in `heard`.
   async function join(party, options = {}, at = broker) {
-    const socket = clients.make(at, "/events", { transports: ["websocket", "polling"], auth: { token: sign(party) }, ...options });
+    const socket = clients.make(at, "/events", {
+      transports: ["websocket", "polling"], auth: { token: sign(party) }, ...options,
+    });
     socket.heard = [];
     socket.onAny((name, data, acknowledge) => {
       socket.heard.push([name, data]);
@@ -92,7 +101,8 @@ describe("orders", () => {
   });
 
   it("goes through the document's integration list", async () => {
-    const [merchant, customer, driver] = await Promise.all(["merchant:2", "customer:1", "driver:3"].map((party) => join(party)));
+    const [merchant, customer, driver] = await Promise.all(
+      ["merchant:2", "customer:1", "driver:3"].map((party) => join(party)));
     const order = await create(broker);
     const [created] = await hears(merchant, "order:created");
     assert.strictEqual(created.orderId, order.id);
@@ -104,7 +114,8 @@ describe("orders", () => {
     await must(broker, "driver:3", "PATCH", `/orders/${order.id}/status`, { status: "PICKED_UP" });
     for (const socket of [merchant, customer, driver]) {
       const [first, second] = await hears(socket, "order:statusChanged", 2);
-      assert.deepStrictEqual(Object.keys(second).sort(), ["orderId", "orderNumber", "previousStatus", "status", "timestamp"]);
+      assert.deepStrictEqual(
+        Object.keys(second).sort(), ["orderId", "orderNumber", "previousStatus", "status", "timestamp"]);
       assert.deepStrictEqual([first.previousStatus, first.status, second.previousStatus, second.status],
         ["PENDING", "ASSIGNED_TO_DRIVER", "ASSIGNED_TO_DRIVER", "PICKED_UP"]);
       assert.strictEqual(new Date(second.timestamp).toISOString(), second.timestamp);
@@ -124,7 +135,8 @@ describe("orders", () => {
     const order = await create(broker, { merchantId: "20" });
     const [offer] = await hears(driver, "order:available");
     assert.deepStrictEqual([offer.orderId, offer.distanceMetres], [order.id, 0]);
-    const answers = await Promise.all(["driver:7", "driver:8", "driver:9"].map((who) => ask(broker, who, "POST", `/orders/${order.id}/assign`, {})));
+    const answers = await Promise.all(["driver:7", "driver:8", "driver:9"].map((who) =>
+      ask(broker, who, "POST", `/orders/${order.id}/assign`, {})));
     assert.deepStrictEqual(answers.map(({ status }) => status).sort(), [200, 409, 409]);
   });
 
@@ -143,7 +155,8 @@ describe("orders", () => {
       ["admin:0", "ok", "forbidden"],
     ]) {
       assert.strictEqual(await error(party, "subscribeToOrder", order.id), subscribe, party);
-      assert.strictEqual(await error(party, "driverLocationUpdate", { driverId: "3", ...SHOP, orderId: order.id }), locate, party);
+      const report = { driverId: "3", ...SHOP, orderId: order.id };
+      assert.strictEqual(await error(party, "driverLocationUpdate", report), locate, party);
       assert.strictEqual(await error(party, "auth:refresh", { token: sign(party) }), "ok", party);
       assert.strictEqual(await error(party, "auth:refresh", { token: sign("admin:77") }), "unauthorized", party);
     }
@@ -167,21 +180,36 @@ describe("orders", () => {
       const found = [];
       for (const party of people) found.push((await ask(broker, party, method, path, body)).status);
       assert.deepStrictEqual(found, statuses, `${method} ${path}`);
-      for (const token of [null, "nonsense", sign("admin:0", { expiresIn: -5 }), sign("admin:0", {}, "another-secret-of-thirty-two-bytes"), sign("order:1")]) {
+      for (const token of [
+        null, "nonsense", sign("admin:0", { expiresIn: -5 }),
+        sign("admin:0", {}, "another-secret-of-thirty-two-bytes"), sign("order:1"),
+      ]) {
         assert.strictEqual((await ask(broker, token, method, path, body)).status, 401, `${method} ${path} ${token}`);
       }
     }
-    const { status, body } = await ask(broker, "admin:0", "POST", "/orders", { customerId: "1", pickup: { latitude: 95, longitude: 0 } });
+    const { status, body } = await ask(
+      broker, "admin:0", "POST", "/orders", { customerId: "1", pickup: { latitude: 95, longitude: 0 } });
     assert.deepStrictEqual([status, body.error.data.path], [422, "pickup.latitude"]);
   });
 
   it("ends a connection with its token, unless that is refreshed", async () => {
-    const [ending, staying] = await Promise.all([1, 2].map((n) => join(`driver:${n}`, { auth: { token: sign(`driver:${n}`, { expiresIn: 4 }) } })));
+    const [ending, staying] = await Promise.all([1, 2].map((n) =>
+      join(`driver:${n}`, { auth: { token: sign(`driver:${n}`, { expiresIn: 4 }) } })));
     const ended = Promise.all([event(ending, "error"), event(ending, "disconnect")]);
     assert.strictEqual((await call(staying, "auth:refresh", { token: sign("driver:2") })).success, true);
     assert.strictEqual((await ended)[0][0].code, "token_expired");
     assert.ok(staying.connected);
     await call(staying, "unsubscribeFromOrder", "x");
+  });
+
+  it("ends no connection whose newer token has no end, where that is allowed", async (t) => {
+    const other = await start({ settings: { "plugins.jwt.require_exp": false } });
+    t.after(() => other.stop());
+    const driver = await join("driver:1", { auth: { token: sign("driver:1", { expiresIn: 2 }) } }, other);
+    const left = event(driver, "disconnect", 4000);
+    const token = jwt.sign({ sub: "1", userType: "driver" }, SECRET);
+    assert.deepStrictEqual(await call(driver, "auth:refresh", { token }), { success: true, expiresAt: null });
+    await assert.rejects(left, /not within/);
   });
 
   it("keeps what a user misses, in order, until it is acknowledged", async () => {
@@ -225,7 +253,8 @@ describe("orders", () => {
       await hears(admin, "driver:locationUpdate");
       await must(own, "admin:0", "PATCH", `/orders/${order.id}/status`, { status: "DELIVERED" });
       const changes = await hears(admin, "order:statusChanged", 2);
-      assert.deepStrictEqual(changes.map(({ status }) => status), ["PICKED_UP", "DELIVERED"], JSON.stringify(admin.heard));
+      const statuses = changes.map(({ status }) => status);
+      assert.deepStrictEqual(statuses, ["PICKED_UP", "DELIVERED"], JSON.stringify(admin.heard));
     }
     await recovering.stop();
   });
@@ -264,6 +293,28 @@ describe("orders", () => {
     assert.ok(after.filter((name) => name === "order:assigned" || name === "notification").length <= 1, after.join());
     assert.strictEqual(of(acknowledged, "order:created").length, 2);
     await own.stop();
+  });
+
+  it("goes on waiting for acknowledgements over a reload", async (t) => {
+    const other = await start();
+    t.after(() => other.stop());
+    const driver = clients.make(other, "/events", { auth: { token: sign("driver:3") } });
+    const copies = [];
+    driver.on("notification", ({ title }, acknowledge) => copies.push([title, acknowledge]));
+    await event(driver, "connected");
+    await notify(other, "driver:3", "a");
+    await until(() => copies.length === 1, "the notification");
+    fs.appendFileSync(path.join(other.folder, "orders/clients.lua"), "\n-- another generation\n");
+    await until(() => copies.length === 2, "what had no acknowledgement comes again");
+    copies[1][1]();
+    await driver.emitWithAck("unsubscribeFromOrder", "none"); // so that the acknowledgement has come
+    driver.disconnect();
+    await until(async () => {
+      const again = await join("driver:3", { silent: true }, other);
+      await call(again, "unsubscribeFromOrder", "none"); // what waits has come by then
+      again.disconnect();
+      return of(again, "notification").length === 0;
+    }, "an empty mailbox");
   });
 
   it("lets only the pages in that it is told of, and slows down who sends too much", async (t) => {
@@ -328,8 +379,26 @@ describe("the page of orders", () => {
     await until(async () => ![before, undefined].includes(await place()), "the driver moves again");
   });
 
+  it("shows a shop its orders, which it confirms", async () => {
+    const page = await browser.visit(`${broker.url}/demo/orders/`);
+    await page.shows("#merchant .status", /^live$/);
+    const { token } = await (await fetch(`${broker.url}/demo/orders/token/customer`)).json();
+    const order = await must(broker, token, "POST", "/orders", {
+      merchantId: "laundry", pickup: SHOP, dropoff: HOME,
+    });
+    const item = `#merchant .queue [data-order="${order.orderNumber}"]`;
+    await page.shows(item, /Confirm/);
+    await page.click(`${item} button`);
+    await page.shows(item, /Ready/);
+    await page.screenshot("orders-shop");
+    await page.click(`${item} button`);
+    await page.shows(item, /ready for pickup/);
+    await must(broker, token, "PATCH", `/orders/${order.id}/status`, { status: "CANCELLED" });
+    await page.shows(`#merchant .ended [data-order="${order.orderNumber}"]`, /cancelled/);
+  });
+
   it("says what is missing without the demo", async (t) => {
-    const plain = await Broker.start({ app: "orders", settings: { "server.client_bundle": require("./lib/page").BUNDLE } });
+    const plain = await Broker.start({ app: "orders", settings: { "server.client_bundle": BUNDLE } });
     t.after(() => plain.discard());
     const page = await browser.visit(`${plain.url}/demo/orders/`);
     await page.shows("#hint", /--demo/);

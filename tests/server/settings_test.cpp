@@ -101,6 +101,12 @@ TEST_CASE("values may come from the environment, with defaults") {
           "moonwire.toml:2: server.host: variable MOONWIRE_TEST_NOT_SET is not set and has no default");
 }
 
+TEST_CASE("a log level may be in capitals") {
+    const auto settings = resolve("[log]\nlevel = \"WARNING\"\n");
+    REQUIRE(settings);
+    CHECK(settings->log_level == log::Level::warn);
+}
+
 TEST_CASE("what is wrong in the file is named with its line") {
     CHECK(why("[server]\n\nprot = 1\n") == "moonwire.toml:3: server.prot: unknown setting");
     CHECK(why("[servre]\nport = 1\n") == "moonwire.toml:2: servre.port: unknown setting");

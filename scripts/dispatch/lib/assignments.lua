@@ -141,6 +141,11 @@ local function send_now(id)
   if not ok then error(problem, 0) end
 end
 
+local function refuse_id(id)
+  fail("conflict", "assignment " .. id .. " is of another unit or incident",
+       { field = "assignmentId" })
+end
+
 --- Makes one and sends it; one that is there already (the same id, or the same unit and incident)
 --- is left as it is. Returns it, and whether it was there. `confirmed`: another system says so.
 function assignments.make(wanted, by, confirmed)
@@ -150,8 +155,7 @@ function assignments.make(wanted, by, confirmed)
     local found = id and board.find("assignments", id)
     if found then
       if found.unitId == unit and found.incidentId == incident then return found, true end
-      fail("conflict", "assignment " .. id .. " is of another unit or incident",
-           { field = "assignmentId" })
+      refuse_id(id)
     end
     local other = board.assignment_of(unit, incident)
     if other then return board.find("assignments", other), true end
@@ -160,6 +164,8 @@ function assignments.make(wanted, by, confirmed)
     end
     id = id or uuid()
     return board.change("assignments", id, function(record)
+      -- Of another unit, made while this one waited.
+      if record.assignmentId then refuse_id(id) end
       record.assignmentId, record.unitId, record.incidentId = id, unit, incident
       record.incident, record.state = wanted.incident, confirmed and "confirmed" or "pending"
       record.sentAt, record.sentBy, record.sends = iso_time(), by, 0
@@ -170,7 +176,11 @@ function assignments.make(wanted, by, confirmed)
   if not was_there then
     ns:to("unit:" .. unit):join("incident:" .. incident)
     tell(assignment)
-    if not confirmed then spawn(function() send_now(assignment.assignmentId) end) end
+    -- The incident was closed while this one was made.
+    if board.is_closed(incident) then
+      assignments.close_all(incident)
+      assignment = board.find("assignments", assignment.assignmentId)
+    elseif not confirmed then spawn(function() send_now(assignment.assignmentId) end) end
   end
   return assignment, was_there
 end
@@ -188,6 +198,17 @@ function assignments.welcome(socket, unit)
   end
 end
 
+--- A device is no longer of a unit: it hears of its incidents only as another unit's.
+function assignments.dismiss(socket, unit)
+  local units = {}
+  for _, room in ipairs(socket.rooms) do units[#units + 1] = room:match("^unit:(.*)$") end
+  for incident in pairs(board.tasks(unit)) do
+    local crews, is_there = board.crews(incident), false
+    for _, other in ipairs(units) do is_there = is_there or crews[other] ~= nil end
+    if not is_there then socket:leave("incident:" .. incident) end
+  end
+end
+
 --- Sends again what is due.
 local function resend()
   local due, ids = iso_time(now() - RESEND_SECONDS), {}
@@ -202,9 +223,21 @@ local function resend()
   end
 end
 
+--- Closes what the process left open when it ended between an incident's end and theirs.
+local function close_late()
+  local late = {}
+  for id, assignment in pairs(board.all("assignments")) do
+    if assignment.state ~= "closed" and board.is_closed(assignment.incidentId) then
+      late[assignment.incidentId] = true
+    end
+  end
+  for incident in pairs(late) do assignments.close_all(incident) end
+end
+
 function assignments.open(the_ns)
   ns = the_ns
   every(1, resend)
+  after(0, close_late)
 end
 
 return assignments

@@ -4,6 +4,7 @@
 local schema = require "schema"
 local option = require "shared.option"
 local outbox = require "shared.outbox"
+local webhook = require "shared.webhook"
 
 local billing = {}
 
@@ -14,8 +15,21 @@ local EXCHANGE = option.of("billing.exchange", text, "")
 local ROUTING_KEY = option.of("billing.routing_key", text, "transport.completed")
 local TIMEOUT = option.amount("billing.timeout_seconds", 10)
 
--- A status of these is about now; any other of 4xx means that it will never be taken.
-local LATER = { [401] = true, [403] = true, [404] = true, [408] = true, [425] = true, [429] = true }
+local ID_BYTES = 255  -- of AMQP's message_id
+
+--- The id of a transport's message: `incident:epcr`, with what neither a header nor this form takes
+--- in %XX. Fails with `invalid` if it is too long.
+function billing.id(incident, epcr)
+  local function escape(part)
+    return (part:gsub("[^!-$&-9;-~]", function(c) return string.format("%%%02X", c:byte()) end))
+  end
+  local id = escape(incident) .. ":" .. escape(epcr)
+  if #id > ID_BYTES then
+    fail("invalid", string.format("epcrId and incidentId have together more than %d bytes", ID_BYTES),
+         { path = "$.epcrId", field = "epcrId" })
+  end
+  return id
+end
 
 local function message_of(record)
   local message = { id = record.id, createdAt = record.created_at, attempt = record.attempt }
@@ -24,16 +38,7 @@ local function message_of(record)
 end
 
 local function post(record)
-  local headers = { ["idempotency-key"] = record.id }
-  if TOKEN ~= "" then headers.authorization = "Bearer " .. TOKEN end
-  local response, why = http.request {
-    url = URL, method = "POST", headers = headers, json = message_of(record), timeout = TIMEOUT,
-  }
-  if not response then return nil, why end
-  local status = response.status
-  if status >= 200 and status < 300 then return true end
-  local is_final = status >= 400 and status < 500 and not LATER[status]
-  return nil, "status " .. status, is_final and "refused" or nil
+  return webhook.post(URL, record.id, message_of(record), { token = TOKEN, timeout = TIMEOUT })
 end
 
 local function publisher()

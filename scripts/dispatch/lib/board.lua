@@ -125,6 +125,11 @@ function board.crews(incident) return copy(known().crews[incident]) or {} end
 --- The assignments of a unit, by incident.
 function board.tasks(unit) return copy(known().tasks[unit]) or {} end
 
+function board.is_closed(incident)
+  local record = known().incidents[incident]
+  return record ~= nil and record.closedAt ~= nil
+end
+
 function board.is_closing(status) return CLOSING[status:lower()] == true end
 
 local function forget(kind, id)

@@ -27,10 +27,14 @@ local function canonical(value)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
+--- What an event says, and what it is about.
 local function print_of(event, data)
-  local fields = {}
-  for _, field in ipairs(map[event].same or {}) do fields[field] = data[field] end
-  return event .. canonical(fields)
+  local row, fields, subject = map[event], {}, {}
+  for _, field in ipairs(row.same) do fields[field] = data[field] end
+  local print = event .. canonical(fields)
+  if not row.about then return print, print end
+  for _, field in ipairs(row.about) do subject[field] = data[field] end
+  return print, event .. canonical(subject)
 end
 
 --- Over a connection of the plugin `upstream`, or none: then it is disabled. `perform(event, actor,
@@ -57,10 +61,13 @@ function bridge:count(what) self.figures[what] = self.figures[what] + 1 end
 --- Forgets what was sent so long ago that it won't come back.
 function bridge:forget_echoes()
   local before = now() - ECHO_SECONDS
-  for print, at in pairs(self.echoes) do
-    if at < before then
-      self.echoes[print], self.echo_count = nil, self.echo_count - 1
+  for subject, prints in pairs(self.echoes) do
+    for print, at in pairs(prints) do
+      if at < before then
+        prints[print], self.echo_count = nil, self.echo_count - 1
+      end
     end
+    if not next(prints) then self.echoes[subject] = nil end
   end
 end
 
@@ -69,24 +76,34 @@ function bridge:remember(event, data)
   if not row.from or not row.same then return end
   if self.echo_count >= ECHOES then self:forget_echoes() end
   if self.echo_count >= ECHOES then self.echoes, self.echo_count = {}, 0 end
-  local print = print_of(event, data)
-  if not self.echoes[print] then self.echo_count = self.echo_count + 1 end
-  self.echoes[print] = now()
+  local print, subject = print_of(event, data)
+  local prints = self.echoes[subject] or {}
+  self.echoes[subject] = prints
+  if not prints[print] then self.echo_count = self.echo_count + 1 end
+  prints[print] = now()
 end
 
+--- Whether it is our own that comes back. What is not makes those that it replaces, if they still
+--- come back, news again: the other system has them in that order.
 function bridge:is_echo(event, data)
-  local print = print_of(event, data)
-  local at = self.echoes[print]
-  if not at then return false end
-  self.echoes[print], self.echo_count = nil, self.echo_count - 1
-  return at >= now() - ECHO_SECONDS
+  local print, subject = print_of(event, data)
+  local prints = self.echoes[subject]
+  if not prints then return false end
+  local at = prints[print]
+  if at then
+    prints[print], self.echo_count = nil, self.echo_count - 1
+    if at >= now() - ECHO_SECONDS then return true end
+  end
+  for _ in pairs(prints) do self.echo_count = self.echo_count - 1 end
+  self.echoes[subject] = nil
+  return false
 end
 
 --- Sends what has happened here. Never waits; what the connection's full queue refuses is counted.
 function bridge:forward(event, data)
   local row = map[event]
   if not self.link or not row or not row.to then return end
-  if data.id then duplicates.is_known(self.ids, event .. data.id, IDS) end
+  if data.id then duplicates.note(self.ids, event .. data.id, IDS) end
   self:remember(event, data)
   local ok, why = self.link:emit(row.to, data)
   if ok then self:count("forwarded") return end
@@ -101,19 +118,17 @@ end
 function bridge:take(event, data)
   self:count("received")
   if type(data) ~= "table" then data = {} end
-  local id = data.id
-  if type(id) == "string" and duplicates.is_known(self.ids, event .. id, IDS) then
-    self:count("duplicates")
-    return
+  local id = type(data.id) == "string" and event .. data.id
+  local is_known, is_echo = id and duplicates.is_known(self.ids, id), self:is_echo(event, data)
+  if is_known or is_echo then
+    self:count(is_known and "duplicates" or "echoes")
+    return { success = true, duplicate = true }
   end
-  if self:is_echo(event, data) then
-    self:count("echoes")
-    return
-  end
+  if id then duplicates.note(self.ids, id, IDS) end
   local ok, problem = pcall(self.perform, event, ACTOR, data, "socket")
   if ok then return { success = true } end
   if type(problem) ~= "table" or not problem.code then error(problem, 0) end
-  if id then duplicates.forget(self.ids, event .. tostring(id)) end
+  if id then duplicates.forget(self.ids, id) end
   self:count("refused")
   log.warn("the other system's event is refused", {
     event = event, code = problem.code, reason = problem.message,

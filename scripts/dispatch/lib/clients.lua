@@ -1,7 +1,7 @@
 -- Those who connect: who they are by their token, which rooms they hear, and that they go when
--- their token ends. Rooms: everyone (with a good token), boards (incidents: dispatchers,
+-- their token ends. Rooms: everyone (with a role), boards (incidents: dispatchers,
 -- dashboards, services), staff (assignments and billing, too: dispatchers, admins, services),
--- unit:<id>, incident:<id> (the crews that are assigned).
+-- unit:<id>, incident:<id> (the crews that are assigned); unauthenticated, which hears nothing.
 local assignments = require "lib.assignments"
 local hub = require "lib.hub"
 local identity = require "lib.identity"
@@ -13,6 +13,8 @@ local clients = {}
 
 local GRACE_SECONDS = option.amount("auth.grace_seconds", 10)
 local UNITS_A_SOCKET = 50
+local UNITS = { "crew", "dispatcher", "admin" }  -- who may hear a unit's assignments
+local NEVER = 253402300799  -- for a token without an end: the last second of the year 9999
 local token_payload = schema.object { token = schema.string { min = 1, max = 8192 } }
 local unit_id = schema.string { min = 1, max = 128 }
 
@@ -35,17 +37,19 @@ end
 --- In the rooms that its actor may hear.
 local function let_in(socket)
   local actor = socket.data.actor
-  socket:join("everyone")
+  local has_role = #actor.roles > 0
+  if has_role then socket:join("everyone") end
   if roles.has(actor, { "dispatcher", "admin" }) then socket:join("staff") end
   if roles.has(actor, { "dispatcher", "admin", "dashboard" }) then socket:join("boards") end
-  if actor.expires then socket:refresh(actor.expires) end
+  socket:refresh(actor.expires or NEVER)
   socket:emit("authenticated", {
     success = true, source = actor.source, roles = json.array(actor.roles), unit = actor.unit,
     userId = actor.id,
   })
+  -- Before anything that waits: newer ones come by the room.
+  if has_role and ns.state.metrics then socket:emit("metrics:updated", ns.state.metrics) end
   hub.note(actor, "connected", "done", socket.id)
-  if ns.state.metrics then socket:emit("metrics:updated", ns.state.metrics) end
-  if actor.unit then join_unit(socket, actor.unit) end
+  if actor.unit and roles.has(actor, UNITS) then join_unit(socket, actor.unit) end
 end
 
 --- Connections by their source: {total, bridge, client, unauthenticated}.
@@ -60,6 +64,13 @@ end
 local function count(source, by)
   local figures = clients.figures()
   figures.total, figures[source] = figures.total + by, figures[source] + by
+end
+
+--- Those who have not said for too long who they are.
+local function put_out_late()
+  for _, socket in ipairs(ns:to("unauthenticated"):fetch()) do
+    if now() >= socket.data.put_out_at then socket:disconnect() end
+  end
 end
 
 local function take(socket, actor)
@@ -87,12 +98,11 @@ function clients.open(the_ns)
     count(actor.source, 1)
     if actor.source ~= "unauthenticated" then return let_in(socket) end
     hub.note(actor, "connected", "unauthorized", socket.id)
-    after(GRACE_SECONDS, function()
-      if socket.connected and socket.data.actor.source == "unauthenticated" then
-        socket:disconnect()
-      end
-    end)
+    socket.data.put_out_at = now() + GRACE_SECONDS
+    socket:join("unauthenticated")
   end)
+  -- Not by a timer for each: those end with a reload.
+  every(1, put_out_late)
 
   ns:on_disconnect(function(socket, reason)
     count(socket.data.actor.source, -1)
@@ -109,8 +119,11 @@ function clients.open(the_ns)
       end
       return found
     end)
-    for _, room in ipairs { "staff", "boards" } do socket:leave(room) end
     if not socket.connected then return end
+    -- The newer token may be of another role, or unit.
+    for _, room in ipairs(socket.rooms) do
+      if room ~= socket.id then socket:leave(room) end
+    end
     count(before.source, -1)
     count(actor.source, 1)
     take(socket, actor)
@@ -122,7 +135,7 @@ function clients.open(the_ns)
     local actor = socket.data.actor
     return noted(actor, "join:unit", function()
       if actor.source == "unauthenticated" then fail("unauthorized", "no token") end
-      roles.require(actor, { "crew", "dispatcher", "admin" })
+      roles.require(actor, UNITS)
       identity.refuse_other_unit(actor, unit)
       if #socket.rooms >= UNITS_A_SOCKET then
         fail("busy", string.format("a socket may be in %d rooms", UNITS_A_SOCKET))
@@ -134,6 +147,7 @@ function clients.open(the_ns)
 
   ns:on("leave:unit", { unit_id }, function(socket, unit)
     socket:leave("unit:" .. unit)
+    assignments.dismiss(socket, unit)
     return { success = true }
   end)
 end

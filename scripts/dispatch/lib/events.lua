@@ -158,6 +158,14 @@ local FORMS = {
       destination = maybe(text), billingData = maybe(schema.map(schema.any())),
       timestamp = maybe(time),
     },
+    of_socket = function(data)
+      -- It goes to another system as JSON.
+      if data.billingData and not pcall(json.encode, data.billingData) then
+        fail("invalid", "billingData must be plain JSON, without binary data",
+             { path = "$.billingData", field = "billingData" })
+      end
+      return data
+    end,
     rest = payload {
       incident_id = id, epcr_id = id, transport_type = maybe(text), patient_name = maybe(text),
       destination = maybe(text), billing_data = maybe(schema.map(schema.any())),

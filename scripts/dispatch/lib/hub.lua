@@ -34,27 +34,37 @@ function hub.note(actor, what, outcome, subject, detail)
   note(nil, actor, what, outcome, subject, detail)
 end
 
-local function run(operation, event, actor, given, form)
-  if actor.source == "unauthenticated" then fail("unauthorized", "no token") end
-  roles.require(actor, operation.roles)
-  local data = events.read(event, form, given)
-  local key = data.id and actor.id .. " " .. event .. " " .. data.id
-  local memory = ns.state.ids or duplicates.new()
-  ns.state.ids = memory
-  if key and duplicates.is_known(memory, key, IDS) then
-    return { success = true, duplicate = true }, data
-  end
-  local ok, answer, told = pcall(operation.run, actor, data)
-  if not ok then
-    if key then duplicates.forget(memory, key) end
-    error(answer, 0)
-  end
+local function carry_out(operation, event, actor, data)
+  local answer, told = operation.run(actor, data)
   answer.success = true
   if told and not actor.upstream then
     told.id = told.id or data.id or uuid()
     forward(event, told)
   end
-  return answer, data
+  return answer
+end
+
+--- The same, unless it was done before. One that comes again while the first is under way waits
+--- for how that ends: it may fail.
+local function once(operation, event, actor, data)
+  local memory = ns.state.ids or duplicates.new()
+  ns.state.ids = memory
+  local key = table.concat({ actor.source, actor.id, event, data.id }, " ")
+  local answer, why = ns:lock("once:" .. key, function()
+    if duplicates.is_known(memory, key) then return { success = true, duplicate = true } end
+    local done = carry_out(operation, event, actor, data)
+    duplicates.note(memory, key, IDS)
+    return done
+  end)
+  if not answer then fail("busy", why) end
+  return answer
+end
+
+local function run(operation, event, actor, given, form)
+  if actor.source == "unauthenticated" then fail("unauthorized", "no token") end
+  roles.require(actor, operation.roles)
+  local data = events.read(event, form, given)
+  return (data.id and once or carry_out)(operation, event, actor, data), data
 end
 
 --- Does what an event asks for: `form` is "socket" or "rest", by which `given` is read. Waits until
@@ -81,9 +91,8 @@ end
 --- `pass_on(event, data)` is called with what is done, unless another system brought it.
 function hub.open(the_ns, pass_on)
   ns, forward = the_ns, pass_on
-  local count, days = option.count("audit.count", 100000), option.amount("audit.days", 90)
-  hub.audit = audit.open(ns, "events", { count = count, days = days })
-  hub.positions = audit.open(ns, "positions", { count = count, days = days })
+  local limits = { count = option.count("audit.count", 100000), age = option.days("audit.days", 90) }
+  hub.audit, hub.positions = audit.open(ns, "events", limits), audit.open(ns, "positions", limits)
 end
 
 return hub

@@ -43,6 +43,15 @@ local function text_of(value)
   return (type(value) == "string" and value ~= "") and value or nil
 end
 
+--- Whom a token names: a text or a number.
+local function name_of(claims)
+  for _, field in ipairs { "sub", "id", "email" } do
+    local value = claims[field]
+    if type(value) == "number" or text_of(value) then return tostring(value) end
+  end
+  return "nobody"
+end
+
 --- The actor that a token stands for. Waits; fails with `unauthorized` or `token_expired`.
 function identity.of(token)
   if type(token) ~= "string" or token == "" then fail("unauthorized", "no token") end
@@ -53,7 +62,7 @@ function identity.of(token)
   end
   local claims = jwt.verify(token)
   return {
-    id = tostring(claims.sub or claims.id or claims.email or "nobody"), source = "client",
+    id = name_of(claims), source = "client",
     roles = roles_of(claims), expires = tonumber(claims.exp),
     unit = text_of(claims.unitId) or text_of(claims.unit_id) or text_of(claims.unit),
   }

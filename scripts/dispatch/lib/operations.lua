@@ -2,6 +2,7 @@
 -- have an audit log of their own), whom it is about, and `run(actor, data)`: it changes the board,
 -- tells those concerned and returns the answer.
 local assignments = require "lib.assignments"
+local billing = require "lib.billing"
 local board = require "lib.board"
 local identity = require "lib.identity"
 local option = require "shared.option"
@@ -232,7 +233,7 @@ operations.by_event["transport:completed"] = {
       destination = data.destination, billingData = data.billingData or {},
       timestamp = iso_time(), reportedBy = actor.id,
     }
-    local message_id = data.incidentId .. ":" .. data.epcrId
+    local message_id = billing.id(data.incidentId, data.epcrId)
     local _, before = board.change("incidents", data.incidentId, function(record)
       if (record.transports or {})[data.epcrId] then return false end
       begin(record, data.incidentId)

@@ -52,7 +52,8 @@ async function load() {
   board.replace("units", "unitId", units);
   board.replace("incidents", "incidentId", incidents);
   board.replace("assignments", "assignmentId",
-    assignments.filter((each) => each.state !== "closed" && incidents.some((one) => one.incidentId === each.incidentId)));
+    assignments.filter((each) =>
+      each.state !== "closed" && incidents.some((one) => one.incidentId === each.incidentId)));
   draw();
 }
 
@@ -61,7 +62,8 @@ function card(className, title, side, lines) {
   item.className = `card ${className}`;
   const head = document.createElement("b");
   head.append(title, Object.assign(document.createElement("span"), { textContent: side }));
-  item.append(head, ...lines.filter(Boolean).map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+  item.append(head, ...lines.filter(Boolean).map((text) =>
+    Object.assign(document.createElement("p"), { textContent: text })));
   return item;
 }
 
@@ -99,7 +101,8 @@ function draw() {
         [each.address, `${each.incidentId}${each.priority ? `, priority ${each.priority}` : ""}`])));
     const assignments = board.sorted("assignments", (each) => each.sentAt);
     fill("pending", assignments.filter((each) => each.state !== "confirmed").map(assignment_card));
-    fill("confirmed", assignments.filter((each) => each.state === "confirmed").reverse().slice(0, CONFIRMED).map(assignment_card));
+    const confirmed = assignments.filter((each) => each.state === "confirmed").reverse();
+    fill("confirmed", confirmed.slice(0, CONFIRMED).map(assignment_card));
     fill("units", board.sorted("units", (each) => each.unitId).map((each) =>
       card(kind(each), each.unitId, each.status ?? "", [each.incidentId])));
     element("open").textContent = board.incidents.size;

@@ -8,6 +8,7 @@ const LEAST = 0.012; // degrees
 export class BoardMap {
   constructor(canvas, board) {
     this.canvas = canvas;
+    this.legend = canvas.parentElement.querySelector(".legend");
     this.board = board;
     this.drawn = new Map(); // where each unit is drawn: on its way to where it is
     const frame = () => {
@@ -39,7 +40,7 @@ export class BoardMap {
   project([lng, lat]) {
     const { west, east, south, north } = this.area;
     const flat = Math.cos(((south + north) / 2) * Math.PI / 180);
-    const width = this.canvas.clientWidth, height = this.canvas.clientHeight;
+    const { width, height } = this.room;
     const scale = Math.min((width - 2 * EDGE) / ((east - west) * flat), (height - 2 * EDGE) / (north - south));
     return [
       width / 2 + (lng - (west + east) / 2) * flat * scale,
@@ -57,6 +58,7 @@ export class BoardMap {
     const style = getComputedStyle(document.documentElement);
     this.colour = (name) => style.getPropertyValue(`--${name}`).trim();
     pen.clearRect(0, 0, width, height);
+    this.room = { width, height: height - this.legend.offsetHeight }; // nothing lies beneath the legend
     const units = [...this.board.units.values()].filter((unit) => unit.location);
     const incidents = [...this.board.incidents.values()].filter((incident) => incident.location);
     this.fit([...units, ...incidents].map((each) => each.location.coordinates));
@@ -133,6 +135,9 @@ export class BoardMap {
     pen.stroke();
     pen.fillStyle = this.colour("text");
     pen.font = "11px system-ui, sans-serif";
-    pen.fillText(unit.unitId, x + 9, y + 4);
+    // Beside the unit; where that would leave the map, on its other side.
+    const isLeft = pen.measureText(unit.unitId).width > this.room.width - x - 9;
+    pen.textAlign = isLeft ? "right" : "left";
+    pen.fillText(unit.unitId, isLeft ? x - 9 : x + 9, y + 4);
   }
 }

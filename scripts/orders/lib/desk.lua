@@ -1,5 +1,6 @@
 -- What is done with orders, whoever asks, over Socket.IO or HTTP: the record and the letters that
 -- tell of it are written in one transaction, then everybody concerned hears.
+local channels = require "lib.channels"
 local drivers = require "lib.drivers"
 local identity = require "lib.identity"
 local mailbox = require "lib.mailbox"
@@ -10,7 +11,7 @@ local option = require "shared.option"
 local desk = {}
 
 local SEARCHED = 500  -- orders that are looked through for a driver
-local ACTIVE_ORDERS = option.count("orders.active_limit", 100)
+local ACTIVE_ORDERS = option.count("orders.active_limit", 100, option.PAGE)
 
 local function with_order(ns, id, fn)
   local result
@@ -155,18 +156,24 @@ function desk.assign(ns, id, driver_id, user)
       if before and before ~= driver then orders.take_from(store, order, before) end
       orders.write(store, order)
     end)
-    if before and before ~= driver then ns:to(before):leave("order:" .. order.id) end
+    if before and before ~= driver then subscriptions.leave(ns, order, before) end
     return order
   end)
 end
 
---- A notification for a party; it waits for who is away. Its id.
+--- A notification for a party, which waits for who is away, and goes to the channels that the party
+--- wants. Its id; nil if the party wants none of this type.
 function desk.notify(ns, party, fields)
+  local wishes, kind = channels.wishes(ns, party), fields.type or "general"
+  if channels.is_muted(wishes, kind) then return nil end
   local data = {
-    id = uuid(), type = fields.type or "general", title = fields.title, message = fields.message,
-    data = fields.data, timestamp = iso_time(),
+    id = uuid(), type = kind, title = fields.title, message = fields.message, data = fields.data,
+    timestamp = iso_time(),
   }
-  mailbox.post(ns, { { to = party, event = "notification", data = data } })
+  mailbox.post(ns, { { to = party, event = "notification", data = data } }, function(store)
+    channels.add(store, party, data, wishes)
+  end)
+  channels.wake()
   return data.id
 end
 

@@ -25,7 +25,7 @@ local report = {
   accuracy = maybe(schema.number()), timestamp = maybe(schema.any()),
 }
 forms.POSITION = schema.object(report)
-report.driverId, report.orderId = optional(identity.ID), maybe(identity.ID)
+report.driverId, report.orderId = maybe(identity.ID), maybe(identity.ID)
 forms.REPORT = schema.named("LocationReport", schema.object(report))
 forms.REPORTED = schema.object {
   success = schema.boolean(), accepted = schema.boolean(), reason = optional(text()),
@@ -74,6 +74,14 @@ forms.NOTIFICATION = schema.object {
   message = optional(text { max = 2000 }), template = optional(text { max = 64 }),
   params = optional(schema.map(schema.one_of { text(), schema.number() })),
   type = optional(text { max = 64 }), data = optional(schema.any()),
+}
+forms.WISHES = schema.object {
+  additional = false,
+  muted = optional(schema.array(text { min = 1, max = 64 }, { max = 50 })),
+  channels = optional(schema.map(schema.object {
+    additional = false, enabled = optional(schema.boolean()),
+    address = optional(text { max = 300 }),
+  })),
 }
 
 local order = schema.named("Order", schema.object {

@@ -10,8 +10,8 @@ local option = require "shared.option"
 
 local mailbox = {}
 
-local LIMIT = option.count("mailbox.limit", 200)
-local KEEP = option.amount("mailbox.keep_days", 7) * 86400
+local LIMIT = option.count("mailbox.limit", 200, option.PAGE)
+local KEEP = option.days("mailbox.keep_days", 7)
 local SILENCE = option.amount("mailbox.silence_seconds", 60)
 local SILENT_DAYS = 30
 
@@ -107,6 +107,13 @@ function mailbox.post(ns, letters, write)
   end)
 end
 
+local function hand_out_all(ns, party, socket)
+  for _, entry in ipairs(waiting(ns.store, party)) do
+    hand_out(ns, party, socket, { key = entry.key, event = entry.value.event,
+                                  data = entry.value.data })
+  end
+end
+
 --- Lets a socket into its party's room, and gives it what waits there. `greet()` comes before that.
 function mailbox.open(ns, party, socket, greet)
   with_locks(ns, { party }, function()
@@ -114,11 +121,18 @@ function mailbox.open(ns, party, socket, greet)
     socket.data.silent = ns.store:get("silent:" .. party) or false
     socket:join(party)
     greet()
-    for _, entry in ipairs(waiting(ns.store, party)) do
-      hand_out(ns, party, socket, { key = entry.key, event = entry.value.event,
-                                    data = entry.value.data })
-    end
+    hand_out_all(ns, party, socket)
   end)
+end
+
+--- A reload of the code ends what waits for acknowledgements: what had none yet is sent again.
+function mailbox.resume(ns)
+  for _, socket in ipairs(ns:to("users"):fetch()) do
+    local party = socket.data.user.party
+    with_locks(ns, { party }, function()
+      if socket.data.open then hand_out_all(ns, party, socket) end
+    end)
+  end
 end
 
 --- Its connection has ended. Should it come back it is in the room before it is let in again, which

@@ -30,7 +30,7 @@ local SET_BY = option.of("orders.set_by", schema.map(names), {
 })
 -- From these on a driver is on the way to the customer; before, to where the order is fetched.
 local UNDER_WAY = option.of("orders.under_way", names, { "PICKED_UP", "IN_TRANSIT" })
-local KEEP = option.amount("orders.keep_days", 90) * 86400
+local KEEP = option.days("orders.keep_days", 90)
 local MAX_HISTORY = 50
 
 local statuses = machine.new("order", TRANSITIONS)

@@ -7,8 +7,8 @@ local orders = require "lib.orders"
 
 local subscriptions = {}
 
-local LIMIT = option.count("rooms.kept", 100)
-local MOST_WATCHERS = option.count("rooms.watchers", 50)
+local LIMIT = option.count("rooms.kept", 100, option.PAGE)
+local MOST_WATCHERS = option.count("rooms.watchers", 50, option.PAGE)
 
 local function prefix_of(party) return "in:" .. party .. ":" end
 
@@ -18,33 +18,46 @@ local function kept(ns, party)
   return ns.store:scan(prefix_of(party), { limit = LIMIT }) or {}
 end
 
---- Into the order's room, whose name it returns. Fails with `busy` beyond the limit.
-function subscriptions.add(ns, socket, order)
-  local party, room = socket.data.user.party, "order:" .. order.id
-  local key = prefix_of(party) .. order.id
-  if not orders.has_ended(order) and not ns.store:get(key) then
-    if #kept(ns, party) >= LIMIT then
-      fail("busy", string.format("a user watches at most %d orders", LIMIT))
-    end
-    local ok, why = true, nil
-    if socket.data.user.userType == "admin" then
-      if #subscriptions.watchers(ns, order) >= MOST_WATCHERS then
-        fail("busy", string.format("at most %d admins watch an order", MOST_WATCHERS))
-      end
-      ok, why = ns.store:set(watch_of(order.id) .. party, true)
-    end
-    if ok then ok, why = ns.store:set(key, true) end
-    if not ok then fail("unavailable", why) end
+local function forget(ns, party, id)
+  ns.store:delete(prefix_of(party) .. id)
+  ns.store:delete(watch_of(id) .. party)
+end
+
+--- Keeps the party in the room of an order that has not ended.
+local function keep(ns, user, order)
+  local key = prefix_of(user.party) .. order.id
+  if orders.has_ended(order) or ns.store:get(key) then return end
+  if #kept(ns, user.party) >= LIMIT then
+    fail("busy", string.format("a user watches at most %d orders", LIMIT))
   end
-  local ok, why = socket:join(room)
-  if ok == nil and why and why ~= "disconnected" then fail("busy", why) end
+  local ok, why = true, nil
+  if user.userType == "admin" then
+    if #subscriptions.watchers(ns, order) >= MOST_WATCHERS then
+      fail("busy", string.format("at most %d admins watch an order", MOST_WATCHERS))
+    end
+    ok, why = ns.store:set(watch_of(order.id) .. user.party, true)
+  end
+  if ok then ok, why = ns.store:set(key, true) end
+  if not ok then fail("unavailable", why) end
+end
+
+--- Into the room, whose name it returns, of an order that the user is a party to; fails otherwise,
+--- and with `busy` beyond the limit.
+function subscriptions.add(ns, socket, id)
+  local room = "order:" .. id
+  local done, why = ns:lock(room, function()  -- it may end, or go to another driver, meanwhile
+    local order = orders.require(ns.store, id, socket.data.user)
+    keep(ns, socket.data.user, order)
+    local ok, problem = socket:join(room)
+    if ok == nil and problem and problem ~= "disconnected" then fail("busy", problem) end
+    return true
+  end)
+  if not done then fail("busy", why) end
   return room
 end
 
 function subscriptions.remove(ns, socket, id)
-  local party = socket.data.user.party
-  ns.store:delete(prefix_of(party) .. id)
-  ns.store:delete(watch_of(id) .. party)
+  forget(ns, socket.data.user.party, id)
   socket:leave("order:" .. id)
   return "order:" .. id
 end
@@ -56,11 +69,18 @@ function subscriptions.watchers(ns, order)
   return parties
 end
 
+--- The party is none of the order's any more.
+function subscriptions.leave(ns, order, party)
+  forget(ns, party, order.id)
+  ns:to(party):leave("order:" .. order.id)
+end
+
 --- The order has ended: nobody hears of it any more.
 function subscriptions.close(ns, order)
   for _, party in ipairs(subscriptions.watchers(ns, order)) do
-    ns.store:delete(watch_of(order.id) .. party)
+    subscriptions.leave(ns, order, party)
   end
+  for _, party in pairs(orders.parties(order)) do subscriptions.leave(ns, order, party) end
 end
 
 --- Puts a new client into its user's rooms, and forgets those that are no longer for them. Returns
@@ -74,7 +94,7 @@ function subscriptions.restore(ns, socket)
       socket:join("order:" .. id)
       watched[#watched + 1] = order
     else
-      ns.store:delete(entry.key)
+      forget(ns, user.party, id)
     end
   end
   return watched

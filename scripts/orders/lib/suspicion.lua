@@ -6,7 +6,7 @@ local suspicion = {}
 
 local KEEP = {
   count = option.count("suspicious.keep", 10000),
-  age = option.amount("suspicious.days", 30) * 86400,
+  age = option.days("suspicious.days", 30),
   durable = false,
 }
 local A_SECOND = option.count("suspicious.a_second", 20)

@@ -1,7 +1,7 @@
 // A user of the orders app: a token, the socket and the paths that it opens.
 
 export class Account {
-  /// `type` is "customer" or "driver"; the demo gives tokens for both.
+  /// `type` is "customer", "driver" or "merchant"; the demo gives tokens for all.
   constructor(type) {
     this.type = type;
     this.id = "demo";

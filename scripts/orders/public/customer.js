@@ -3,6 +3,7 @@ import { View } from "./view.js";
 
 const STEPS = [["PENDING", "ordered"], ["ASSIGNED_TO_DRIVER", "driver found"], ["PICKED_UP", "picked up"],
   ["IN_TRANSIT", "on its way"], ["DELIVERED", "delivered"]];
+const PREPARED = new Set(["CONFIRMED", "READY_FOR_PICKUP"]); // no driver yet
 const DONE = new Set(["DELIVERED", "CANCELLED"]);
 
 export class Customer extends View {
@@ -13,7 +14,7 @@ export class Customer extends View {
     const { account } = this;
     account.on("order:statusChanged", (change) => this.changed(change));
     account.on("driver:assigned", ({ orderId, orderNumber, driver }) => {
-      this.news(`${driver.name ?? driver.id} takes ${orderNumber}`);
+      this.news(`${orderNumber} goes to ${driver.name ?? driver.id}`);
       this.load(orderId);
     });
     account.on("driver:locationUpdate", (at) => this.moved(at));
@@ -78,7 +79,7 @@ export class Customer extends View {
 
   show() {
     const order = this.orders.get(this.shown);
-    const at = STEPS.findIndex(([status]) => status === order?.status);
+    const at = STEPS.findIndex(([status]) => status === (PREPARED.has(order?.status) ? "PENDING" : order?.status));
     this.find(".steps").replaceChildren(...STEPS.map(([, text], i) => Object.assign(document.createElement("li"), {
       textContent: text, className: (i <= at ? "done" : "") + (i === at ? " now" : ""),
     })));

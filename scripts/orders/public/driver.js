@@ -55,7 +55,8 @@ export class Driver extends View {
     this.map.move("you", this.at);
     const { socket, id } = this.account;
     if (!socket.connected) return;
-    await socket.timeout(5000).emitWithAck("driverLocationUpdate", { driverId: id, ...this.at, orderId: this.order?.orderId })
+    await socket.timeout(5000)
+      .emitWithAck("driverLocationUpdate", { driverId: id, ...this.at, orderId: this.order?.orderId })
       .catch(() => {});
   }
 
@@ -126,6 +127,7 @@ export class Driver extends View {
       return item;
     }));
     if (this.offers.size === 0)
-      this.find(".offers").append(Object.assign(document.createElement("li"), { textContent: "No offers nearby", className: "none" }));
+      this.find(".offers").append(
+        Object.assign(document.createElement("li"), { textContent: "No offers nearby", className: "none" }));
   }
 }

@@ -1,4 +1,4 @@
-// What both sides of the page have: a section with a map, an account that is connected or not, and news.
+// What all parts of the page have: a section, maybe with a map, an account that is connected or not, and news.
 import { Account } from "./account.js";
 import { TownMap } from "./map.js";
 
@@ -7,7 +7,7 @@ const NEWS = 5; // lines
 export class View {
   constructor(section, town, party) {
     this.find = (selector) => section.querySelector(selector);
-    this.map = new TownMap(this.find("canvas"));
+    this.map = this.find("canvas") && new TownMap(this.find("canvas"));
     this.town = town;
     const account = this.account = new Account(party);
     account.socket.on("connected", () => this.begin());
