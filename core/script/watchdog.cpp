@@ -59,7 +59,10 @@ bool RunGuard::end(bool failed) noexcept {
 
 void RunGuard::stop(lua_State* state, lua_Debug* activation) {
     RunGuard& guard = Vm::of(state).guard();
-    guard.fired_ = true;
+    {
+        std::lock_guard lock(guard.mutex_);
+        guard.fired_ = true;
+    }
     // The broker's own Lua is nobody's line to look at.
     for (int level = 0; lua_getstack(state, level, activation); ++level) {
         lua_getinfo(state, "Sl", activation);
@@ -128,8 +131,10 @@ bool Watchdog::look_round() {
         if (deadline == 0 || !is_overdue(*guard, deadline, now)) continue;
         std::lock_guard hook(guard->mutex_);
         guard->armed_.store(true);
-        // Again at every look: a hook that was being set while the state took one off may be lost.
-        if (guard->deadline_.load() != deadline) continue;
+        // Again at every look until it has fired: one that was set while a pcall of the state's
+        // caught an error may be lost. Never afterwards: the state marks itself as being in its hook
+        // beside the hook's mask, and a mark written back late would be the last of its hooks.
+        if (guard->deadline_.load() != deadline || guard->fired_) continue;
         lua_sethook(guard->state_, &RunGuard::stop, LUA_MASKCOUNT, 1);
         guard->hooked_ = true;
     }

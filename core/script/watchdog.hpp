@@ -51,9 +51,8 @@ private:
     std::atomic<pthread_t> thread_{};
     std::atomic<std::int64_t> deadline_{0};  // Clock's ticks; 0: nothing runs
     std::atomic<bool> armed_{false};
-    bool fired_ = false;   // the running thread's: the hook has raised
-    std::mutex mutex_;     // of the hook: held to set it and to take it off
-    bool hooked_ = false;  // under it
+    std::mutex mutex_;  // of the hook: held to set it, when it fires, and to take it off
+    bool hooked_ = false, fired_ = false;  // under it
     // The watchdog's own: the run that it saw last, and what its thread had used by then.
     std::int64_t seen_ = 0;
     Duration used_before_{};
