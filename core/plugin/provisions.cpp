@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/log.hpp"
+#include "core/plugin/publisher.hpp"
 
 namespace moonwire::plugin {
 namespace {
@@ -106,6 +107,12 @@ void Provisions::add(const std::string& plugin, std::shared_ptr<Authenticator> a
         throw std::logic_error("plugin " + authenticating_ + " is the authenticator already");
     authenticating_ = plugin;
     authenticator_ = std::make_shared<GuardedAuthenticator>(plugin, std::move(authenticator));
+}
+
+void Provisions::add(const std::string& plugin, std::shared_ptr<Adapter> adapter) {
+    if (peers_) throw std::logic_error("plugin " + adapting_ + " is the adapter already");
+    adapting_ = plugin;
+    peers_ = std::make_shared<Publisher>(plugin, std::move(adapter));
 }
 
 void Provisions::add(const std::string& plugin, MetricsSource source) {

@@ -7,10 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "core/plugin/api/adapter.hpp"
 #include "core/plugin/api/authenticator.hpp"
 #include "core/plugin/api/http.hpp"
 #include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/module.hpp"
+#include "core/socketio/peers.hpp"
 
 namespace moonwire::plugin {
 
@@ -25,12 +27,16 @@ public:
     void add(const std::string& plugin, Module module);
     void add(const std::string& plugin, HttpRoute route);
     void add(const std::string& plugin, std::shared_ptr<Authenticator> authenticator);
+    void add(const std::string& plugin, std::shared_ptr<Adapter> adapter);
     void add(const std::string& plugin, MetricsSource source);
 
     /// By the plugin's name.
     const std::map<std::string, Module, std::less<>>& modules() const noexcept { return modules_; }
     /// Null if no plugin is one.
     const std::shared_ptr<Authenticator>& authenticator() const noexcept { return authenticator_; }
+
+    /// The other nodes, by way of the adapter. Null if no plugin is one.
+    socketio::Peers* peers() const noexcept { return peers_.get(); }
 
     /// The figures of all plugins now. What is not named after its plugin is left out, and logged
     /// once.
@@ -49,6 +55,8 @@ private:
     std::vector<MetricsSource> sources_;
     std::string authenticating_;  // the plugin
     std::shared_ptr<Authenticator> authenticator_;
+    std::string adapting_;  // the plugin
+    std::shared_ptr<socketio::Peers> peers_;
 };
 
 }  // namespace moonwire::plugin

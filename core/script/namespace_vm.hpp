@@ -131,8 +131,8 @@ public:
     // For the API.
     /// The one in charge.
     Generation& generation() const noexcept { return *generation_; }
-    /// The namespace itself, or the family's members now.
-    std::vector<std::shared_ptr<socketio::Namespace>> namespaces() const;
+    /// The namespace itself, or the family.
+    socketio::Group group() const;
     /// Asks the authenticator, which there must be; `done` is called on the home reactor, or never
     /// once the namespace is shut.
     void verify(std::string token, std::string address, Function<void(plugin::Verdict)> done);

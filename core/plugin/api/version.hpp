@@ -11,7 +11,7 @@ inline constexpr char kMoonwireVersion[] = "0.1.0";
 
 /// Grows with every change of these headers that a plugin built before would not survive: of the
 /// descriptor (plugin.hpp) after its first four fields, and of any interface.
-inline constexpr std::uint32_t kDescriptorVersion = 2;
+inline constexpr std::uint32_t kDescriptorVersion = 3;
 
 }  // namespace moonwire::plugin
 
