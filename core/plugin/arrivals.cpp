@@ -62,11 +62,11 @@ struct Preparation {
         engineio::SendOptions options;
         options.is_volatile = message.is_volatile;
         options.compress = message.compress;
-        prepared.deed = [event = *std::move(event), options,
-                         target = target_of(message.target, prepared.bytes)](
-                            const socketio::Group& group) {
-            group.broadcast(target, event.payload.view(), options);
-        };
+        prepared.deed =
+            [event = *std::move(event), options,
+             target = target_of(message.target, prepared.bytes)](const socketio::Group& group) {
+                group.broadcast(target, event.payload.view(), options);
+            };
         return prepared;
     }
     Prepared operator()(ClusterJoin& message) const {
@@ -77,10 +77,8 @@ struct Preparation {
     }
     Prepared operator()(ClusterDisconnect& message) const {
         Prepared prepared;
-        prepared.deed = [target = target_of(message.target, prepared.bytes),
-                         close = message.close](const socketio::Group& group) {
-            group.disconnect(target, close);
-        };
+        prepared.deed = [target = target_of(message.target, prepared.bytes), close = message.close](
+                            const socketio::Group& group) { group.disconnect(target, close); };
         return prepared;
     }
     Prepared operator()(ClusterServerEmit& message) const {

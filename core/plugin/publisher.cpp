@@ -26,8 +26,8 @@ Publisher::Publisher(std::string plugin, std::shared_ptr<Adapter> adapter)
 
 void Publisher::broadcast(const std::string& nsp, const socketio::Target& target,
                           socketio::Payload payload, engineio::SendOptions options) {
-    publish({nsp, ClusterBroadcast{cluster_target(target), values_of(payload),
-                                            options.is_volatile, options.compress}});
+    publish({nsp, ClusterBroadcast{cluster_target(target), values_of(payload), options.is_volatile,
+                                   options.compress}});
 }
 
 void Publisher::join(const std::string& nsp, const socketio::Target& target,

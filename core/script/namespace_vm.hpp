@@ -18,6 +18,7 @@
 #include "core/script/store_options.hpp"
 #include "core/script/suspicion.hpp"
 #include "core/script/vm_limits.hpp"
+#include "core/socketio/group.hpp"
 #include "core/socketio/server.hpp"
 
 namespace moonwire::script {

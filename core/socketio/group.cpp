@@ -6,10 +6,7 @@
 namespace moonwire::socketio {
 
 Group::Group(std::shared_ptr<Namespace> nsp)
-    : name_(nsp->name()),
-      home_(&nsp->reactor()),
-      handler_(nsp->handler()),
-      peers_(nsp->peers()) {
+    : name_(nsp->name()), home_(&nsp->reactor()), handler_(nsp->handler()), peers_(nsp->peers()) {
     members_.push_back(std::move(nsp));
 }
 
@@ -28,10 +25,9 @@ bool Group::is_one() const noexcept {
 template <typename Tell, typename Act>
 void Group::all(const Target& target, Tell tell, Act act) const {
     if (is_one()) return act(*members_.front(), target);
-    const bool told =
-        peers_ && !target.here &&
-        std::none_of(members_.begin(), members_.end(),
-                     [&](const auto& nsp) { return nsp->is_private(target); });
+    const bool told = peers_ && !target.here &&
+                      std::none_of(members_.begin(), members_.end(),
+                                   [&](const auto& nsp) { return nsp->is_private(target); });
     if (told) tell(*peers_);
     Target here = target;
     here.here = true;

@@ -51,8 +51,8 @@ public:
 
     /// Nothing if there is none now.
     std::shared_ptr<Namespace> find(std::string_view name) const;
-    /// What a name means now, be it a namespace's, a family's, or, with other nodes, that of a member
-    /// of a family that is not here; nothing if it means nothing.
+    /// What a name means now: a namespace's, a family's, or, with other nodes, that of a family's
+    /// member that is not here. Nothing if it means nothing.
     std::optional<Group> group(std::string_view name) const;
     /// All there are now, members of families included.
     std::vector<std::shared_ptr<Namespace>> namespaces() const;

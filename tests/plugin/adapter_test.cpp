@@ -86,8 +86,7 @@ socketio::ServerOptions options_with(socketio::Peers* peers, bool recovery) {
 /// A node with a plugin that is its adapter.
 struct Node {
     explicit Node(bool recovery = false)
-        : host("fake", provisions, surroundings),
-          sockets(options_with(provide(), recovery)) {
+        : host("fake", provisions, surroundings), sockets(options_with(provide(), recovery)) {
         surroundings.sockets = &sockets.server;
         host.end_configuring();
     }
@@ -119,17 +118,18 @@ TEST_CASE("an adapter is given every kind of message, in its order") {
     Node node;
     socketio::Namespace& chat = node.chat();
     const std::vector<SharedBytes> attachments{SharedBytes::copy("bytes")};
-    chat.broadcast({{"r"}, {"x", "y"}},
-                   {R"(["e",{"_placeholder":true,"num":0}])", attachments},
+    chat.broadcast({{"r"}, {"x", "y"}}, {R"(["e",{"_placeholder":true,"num":0}])", attachments},
                    {.is_volatile = true, .compress = false});
     chat.join({{"r"}, {}}, {"s", "t"});
     chat.leave({{}, {"x"}}, {"s"});
     chat.disconnect({{"r"}, {}}, true);
     node.sockets.server.group("/chat")->server_emit({R"(["tick",1])"});
-    CHECK(node.adapter->take() ==
-          Lines{R"(/chat broadcast [r]-[x,y] ["e",{"_placeholder":true,"num":0}] bytes volatile plain)",
-                "/chat join [r]-[] [s,t]", "/chat leave []-[x] [s]",
-                "/chat disconnect [r]-[] close", R"(/chat server ["tick",1])"});
+    CHECK(
+        node.adapter->take() ==
+        Lines{
+            R"(/chat broadcast [r]-[x,y] ["e",{"_placeholder":true,"num":0}] bytes volatile plain)",
+            "/chat join [r]-[] [s,t]", "/chat leave []-[x] [s]", "/chat disconnect [r]-[] close",
+            R"(/chat server ["tick",1])"});
 }
 
 TEST_CASE("what other nodes sent is done here, and not published again") {

@@ -17,7 +17,8 @@ socketio::ServerOptions among(socketio::FakePeers& peers) {
 
 /// Runs the text of one handler in /t, and says what other nodes were told.
 struct Told {
-    explicit Told(const std::string& body, std::size_t reactors = 1) : test(reactors, among(peers)) {
+    explicit Told(const std::string& body, std::size_t reactors = 1)
+        : test(reactors, among(peers)) {
         test.folder.write("other.lua", R"(
 local ns = namespace "/other"
 ns:on_server("note", function(...) ns:here():emit("noted", ...) end)
@@ -92,15 +93,18 @@ TEST_CASE("other namespaces are told of from their own reactor") {
 
 TEST_CASE("a family and its members are told of whoever is here") {
     CHECK(told("namespace_of('/f/:n'):emit('e')") == Lines{R"(broadcast /f/:n []-[] ["e"])"});
-    CHECK(told("assert(namespace_of('/f/1'):emit('e'))") ==
-          Lines{R"(broadcast /f/1 []-[] ["e"])"});
+    CHECK(told("assert(namespace_of('/f/1'):emit('e'))") == Lines{R"(broadcast /f/1 []-[] ["e"])"});
     CHECK(told("assert(not namespace_of('/nowhere'):emit('e'))") == Lines{});
 
     socketio::FakePeers peers;
     ScriptTest test(1, among(peers));
     test.load(R"(
 local ns = namespace "/g/:n"
-ns:on("go", function(socket) ns:emit("all", 1) ns:server_emit("e", 2) socket:broadcast():emit("member") end)
+ns:on("go", function(socket)
+  ns:emit("all", 1)
+  ns:server_emit("e", 2)
+  socket:broadcast():emit("member")
+end)
 )");
     const auto one = test.join("/g/1"), two = test.join("/g/2");
     test.send(one, R"(["go"])", "/g/1");
@@ -152,8 +156,8 @@ TEST_CASE("a server event of another node runs on_server, also of the next gener
     socketio::FakePeers peers;
     ScriptTest test(1, among(peers));
     const auto script = [](const std::string& word) {
-        return "local ns = namespace '/t'\nns:on_server('e', function(...) ns:here():emit('" + word +
-               "', ...) end)";
+        return "local ns = namespace '/t'\nns:on_server('e', function(...) ns:here():emit('" +
+               word + "', ...) end)";
     };
     test.load(script("first"));
     const auto client = test.join();

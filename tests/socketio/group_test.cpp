@@ -83,8 +83,7 @@ TEST_CASE("what is for this node only, and what asks for acknowledgements, stays
     chat.join(here({}), {"r"});
     CHECK(chat.count(room("r")) == 1);
     chat.leave(here(room("r")), {"r"});
-    chat.broadcast_call({}, {"[\"q\"]"}, std::chrono::seconds(1),
-                        [](BroadcastReplies, bool) {});
+    chat.broadcast_call({}, {"[\"q\"]"}, std::chrono::seconds(1), [](BroadcastReplies, bool) {});
     CHECK(a->take() == Lines{R"(2/chat,["e"])", R"(2/chat,0["q"])"});
     chat.disconnect(here({}), false);
     fixture.reactor.settle();
@@ -135,8 +134,7 @@ TEST_CASE("a family's member is told by its own name, also while it is not here"
     const auto one = fixture.join("/f/1");
     fixture.server.group("/f/1")->broadcast({}, {"[\"b\"]"}, {});
     CHECK(one->take() == Lines{R"(2/f/1,["b"])"});
-    CHECK(peers.take() ==
-          Lines{R"(broadcast /f/1 []-[] ["a"])", R"(broadcast /f/1 []-[] ["b"])"});
+    CHECK(peers.take() == Lines{R"(broadcast /f/1 []-[] ["a"])", R"(broadcast /f/1 []-[] ["b"])"});
     CHECK_FALSE(fixture.server.group("/f"));
     CHECK_FALSE(fixture.server.group("/f/1,2"));
 }

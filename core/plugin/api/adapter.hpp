@@ -58,9 +58,9 @@ class Adapter {
 public:
     virtual ~Adapter() = default;
     /// Sends to all other nodes, and never to this one, which has done its part itself. Called on
-    /// reactors, several at a time, from Plugin::start until Plugin::stop; messages of one namespace
-    /// in their order. Must return soon: queue it, with a limit. What it throws is logged; the
-    /// message is then lost to the other nodes, and nobody here notices.
+    /// reactors, several at a time, from Plugin::start until Plugin::stop; messages of one
+    /// namespace in their order. Must return soon: queue it, with a limit. What it throws is
+    /// logged; the message is then lost to the other nodes, and nobody here notices.
     virtual void publish(ClusterMessage message) = 0;
 };
 
@@ -68,8 +68,8 @@ public:
 enum class Receipt : std::uint8_t {
     taken,
     unknown_namespace,  // nobody here is concerned
-    invalid,            // no event, a reserved one, malformed JSON, a missing attachment; it is logged
-    full,               // too much of it waits here; dropped, and logged
+    invalid,  // no event, a reserved one, malformed JSON, a missing attachment; it is logged
+    full,     // too much of it waits here; dropped, and logged
 };
 
 }  // namespace moonwire::plugin
