@@ -279,11 +279,10 @@ int change_rooms(lua_State* state, const char* call, RoomOperation all, SocketRo
     std::vector<std::string> rooms;
     read_rooms(state, 2, rooms);
     if (chain.scope != Chain::Scope::socket) {
-        return act_on(
-            state, owner, chain,
-            [rooms = std::move(rooms), all](const Group& group, const Target& target) {
-                (group.*all)(target, rooms);
-            });
+        return act_on(state, owner, chain,
+                      [rooms = std::move(rooms), all](const Group& group, const Target& target) {
+                          (group.*all)(target, rooms);
+                      });
     }
     const auto socket = chain.socket.lock();
     if (!socket || !(socket->connected() || is_being_admitted(*socket)))
