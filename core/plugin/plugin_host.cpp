@@ -68,6 +68,11 @@ void PluginHost::provide(std::shared_ptr<Authenticator> authenticator) {
     provisions_.add(plugin_, std::move(authenticator));
 }
 
+void PluginHost::provide(std::shared_ptr<Adapter> adapter) {
+    check_configuring();
+    provisions_.add(plugin_, std::move(adapter));
+}
+
 void PluginHost::provide(MetricsSource source) {
     check_configuring();
     provisions_.add(plugin_, std::move(source));
@@ -90,6 +95,11 @@ std::shared_ptr<Client> PluginHost::connect(ClientOptions options, ClientListene
     return *std::move(client);
 }
 
+Receipt PluginHost::receive(ClusterMessage message) {
+    return surroundings_.sockets ? arrivals_.take(*surroundings_.sockets, std::move(message))
+                                 : Receipt::unknown_namespace;
+}
+
 Metrics PluginHost::metrics() {
     return surroundings_.metrics ? surroundings_.metrics() : Metrics();
 }
@@ -99,18 +109,14 @@ std::string PluginHost::stats() { return surroundings_.stats ? surroundings_.sta
 bool PluginHost::emit(Emission emission) {
     auto payload = event_payload(emission.event, emission.arguments);
     if (!payload || !surroundings_.sockets) return false;
-    std::vector<std::shared_ptr<socketio::Namespace>> all;
-    if (auto nsp = surroundings_.sockets->find(emission.nsp)) all.push_back(std::move(nsp));
-    else all = surroundings_.sockets->members(emission.nsp);
-    if (all.empty()) return false;
+    auto group = surroundings_.sockets->group(emission.nsp);
+    if (!group || group->reaches_nobody()) return false;
     engineio::SendOptions options;
     options.is_volatile = emission.is_volatile;
-    options.coalesce = true;
-    // A family's members have one home.
-    Reactor& home = all.front()->reactor();
-    home.run([all = std::move(all), options, payload = *std::move(payload),
+    Reactor& home = group->home();
+    home.run([group = *std::move(group), options, payload = *std::move(payload),
               target = socketio::Target{std::move(emission.rooms), std::move(emission.except)}] {
-        for (const auto& nsp : all) nsp->broadcast(target, payload.view(), options);
+        group.broadcast(target, payload.view(), options);
     });
     return true;
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/plugin/api/host.hpp"
+#include "core/plugin/arrivals.hpp"
 #include "core/plugin/plugins.hpp"
 
 namespace moonwire::plugin {
@@ -11,7 +12,10 @@ namespace moonwire::plugin {
 class PluginHost final : public Host {
 public:
     PluginHost(std::string plugin, Provisions& provisions, const Surroundings& surroundings)
-        : plugin_(std::move(plugin)), provisions_(provisions), surroundings_(surroundings) {}
+        : plugin_(std::move(plugin)),
+          provisions_(provisions),
+          surroundings_(surroundings),
+          arrivals_(plugin_) {}
 
     /// From here on nothing more can be provided.
     void end_configuring() { configuring_ = false; }
@@ -21,10 +25,12 @@ public:
     void provide(Module module) override;
     void provide(HttpRoute route) override;
     void provide(std::shared_ptr<Authenticator> authenticator) override;
+    void provide(std::shared_ptr<Adapter> adapter) override;
     void provide(MetricsSource source) override;
     void provide(StoreKind store) override;
     void request(OutgoingHttp request, std::function<void(HttpAnswer)> done) override;
     std::shared_ptr<Client> connect(ClientOptions options, ClientListener listener) override;
+    Receipt receive(ClusterMessage message) override;
     std::string stats() override;
     Metrics metrics() override;
     bool emit(Emission emission) override;
@@ -37,6 +43,7 @@ private:
     const std::string plugin_;
     Provisions& provisions_;
     const Surroundings& surroundings_;
+    Arrivals arrivals_;
     bool configuring_ = true;
 };
 

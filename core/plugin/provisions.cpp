@@ -10,6 +10,7 @@
 #include "core/base/log.hpp"
 #include "core/plugin/guarded.hpp"
 #include "core/plugin/guarded_store.hpp"
+#include "core/plugin/publisher.hpp"
 #include "core/plugin/stores.hpp"
 
 namespace moonwire::plugin {
@@ -94,6 +95,12 @@ void Provisions::add(const std::string& plugin, std::shared_ptr<Authenticator> a
         throw std::logic_error("plugin " + authenticating_ + " is the authenticator already");
     authenticating_ = plugin;
     authenticator_ = std::make_shared<GuardedAuthenticator>(plugin, std::move(authenticator));
+}
+
+void Provisions::add(const std::string& plugin, std::shared_ptr<Adapter> adapter) {
+    if (peers_) throw std::logic_error("plugin " + adapting_ + " is the adapter already");
+    adapting_ = plugin;
+    peers_ = std::make_shared<Publisher>(plugin, std::move(adapter));
 }
 
 void Provisions::add(const std::string& plugin, MetricsSource source) {

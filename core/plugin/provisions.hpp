@@ -7,11 +7,13 @@
 #include <string_view>
 #include <vector>
 
+#include "core/plugin/api/adapter.hpp"
 #include "core/plugin/api/authenticator.hpp"
 #include "core/plugin/api/http.hpp"
 #include "core/plugin/api/metrics.hpp"
 #include "core/plugin/api/module.hpp"
 #include "core/plugin/api/store.hpp"
+#include "core/socketio/peers.hpp"
 
 namespace moonwire::plugin {
 
@@ -26,6 +28,7 @@ public:
     void add(const std::string& plugin, Module module);
     void add(const std::string& plugin, HttpRoute route);
     void add(const std::string& plugin, std::shared_ptr<Authenticator> authenticator);
+    void add(const std::string& plugin, std::shared_ptr<Adapter> adapter);
     void add(const std::string& plugin, MetricsSource source);
     void add(const std::string& plugin, StoreKind store);
 
@@ -33,6 +36,9 @@ public:
     const std::map<std::string, Module, std::less<>>& modules() const noexcept { return modules_; }
     /// Null if no plugin is one.
     const std::shared_ptr<Authenticator>& authenticator() const noexcept { return authenticator_; }
+
+    /// The other nodes, by way of the adapter. Null if no plugin is one.
+    socketio::Peers* peers() const noexcept { return peers_.get(); }
 
     /// The figures of all plugins now. What is not named after its plugin is left out, and logged
     /// once.
@@ -57,6 +63,8 @@ private:
     std::map<std::string, StoreKind, std::less<>> stores_;  // by plugin
     std::string authenticating_;  // the plugin
     std::shared_ptr<Authenticator> authenticator_;
+    std::string adapting_;  // the plugin
+    std::shared_ptr<socketio::Peers> peers_;
 };
 
 }  // namespace moonwire::plugin

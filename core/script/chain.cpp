@@ -128,8 +128,9 @@ int chain_except(lua_State* state) {
 int chain_broadcast(lua_State* state) { return push_chain(state, read_broadcast(state)); }
 
 int chain_here(lua_State* state) {
-    // There are no other nodes yet: every broadcast stays on this one.
-    return push_chain(state, read_broadcast(state));
+    Chain chain = read_broadcast(state);
+    chain.target.here = true;
+    return push_chain(state, std::move(chain));
 }
 
 int chain_volatile(lua_State* state) {

@@ -1,3 +1,4 @@
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@ namespace moonwire::script {
 namespace {
 
 using Namespaces = std::vector<std::shared_ptr<socketio::Namespace>>;
+using socketio::Group;
 using socketio::OwnedPayload;
 using socketio::Payload;
 using socketio::Target;
@@ -24,27 +26,12 @@ int push_nil_and(lua_State* state, const char* why) {
     return 2;
 }
 
-/// Whom a broadcast reaches. They share one reactor, on which the work must be done.
-struct Reach {
-    Namespaces namespaces;
-    bool exists = true;
-    Reactor* home = nullptr;
-};
-
-Reach reach_of(NamespaceVm& owner, const Chain& chain) {
-    Reach reach;
-    if (chain.scope == Chain::Scope::own) {
-        reach.namespaces = owner.namespaces();
-    } else if (chain.scope == Chain::Scope::of_socket) {
-        if (auto nsp = chain.nsp.lock()) reach.namespaces.push_back(std::move(nsp));
-    } else if (auto nsp = owner.server().find(chain.other)) {
-        reach.namespaces.push_back(std::move(nsp));
-    } else {
-        reach.namespaces = owner.server().members(chain.other);
-        reach.exists = !reach.namespaces.empty() || owner.directory().find(chain.other);
-    }
-    reach.home = reach.namespaces.empty() ? &owner.home() : &reach.namespaces.front()->reactor();
-    return reach;
+/// Whom a broadcast reaches; nothing if it is for another namespace and there is none.
+std::optional<Group> reach_of(NamespaceVm& owner, const Chain& chain) {
+    if (chain.scope == Chain::Scope::own) return owner.group();
+    if (chain.scope == Chain::Scope::other) return owner.server().group(chain.other);
+    if (auto nsp = chain.nsp.lock()) return Group(std::move(nsp));
+    return Group(owner.name(), owner.home(), nullptr, {}, nullptr);
 }
 
 int no_such_namespace(lua_State* state, const Chain& chain) {
@@ -173,12 +160,12 @@ int push_replies(lua_State* state, const Replies& replies) {
 int call_broadcast(lua_State* state, NamespaceVm& owner, const Chain& chain) {
     const bool elsewhere = chain.scope == Chain::Scope::other;
     OwnedPayload payload(elsewhere ? encode_event(state, 2) : encode_for_clients(state, 2));
-    Reach reach = reach_of(owner, chain);
-    if (!reach.exists) return no_such_namespace(state, chain);
-    if (reach.namespaces.empty()) return push_replies(state, {});
+    const auto group = reach_of(owner, chain);
+    if (!group) return no_such_namespace(state, chain);
+    if (group->members().empty()) return push_replies(state, {});
     const Duration timeout = chain.timeout.value_or(kBroadcastCallTimeout);
-    reach.home->run([namespaces = std::move(reach.namespaces), payload = std::move(payload),
-                     target = chain.target, timeout, waiter = begin_wait(state, "call")] {
+    group->home().run([namespaces = group->members(), payload = std::move(payload),
+                       target = chain.target, timeout, waiter = begin_wait(state, "call")] {
         auto replies = std::make_shared<Replies>();
         replies->pending = namespaces.size();
         for (const auto& nsp : namespaces) {
@@ -271,19 +258,19 @@ int done(lua_State* state) {
     return 1;
 }
 
-/// Does `act(namespace, target)` for all that the chain reaches, on their reactor.
+/// Does `act(group, target)` for all that the chain reaches, on their reactor.
 template <typename Act>
 int act_on(lua_State* state, NamespaceVm& owner, const Chain& chain, Act act) {
-    Reach reach = reach_of(owner, chain);
-    if (!reach.exists) return no_such_namespace(state, chain);
-    reach.home->run(
-        [namespaces = std::move(reach.namespaces), target = chain.target, act = std::move(act)] {
-            for (const auto& nsp : namespaces) act(*nsp, target);
-        });
+    auto group = reach_of(owner, chain);
+    if (!group) return no_such_namespace(state, chain);
+    Reactor& home = group->home();
+    home.run([group = *std::move(group), target = chain.target, act = std::move(act)] {
+        act(group, target);
+    });
     return done(state);
 }
 
-using RoomOperation = void (socketio::Namespace::*)(const Target&, const std::vector<std::string>&);
+using RoomOperation = void (Group::*)(const Target&, const std::vector<std::string>&) const;
 using SocketRoomOperation = bool (*)(socketio::Socket&, std::string_view);
 
 int change_rooms(lua_State* state, const char* call, RoomOperation all, SocketRoomOperation one) {
@@ -292,11 +279,10 @@ int change_rooms(lua_State* state, const char* call, RoomOperation all, SocketRo
     std::vector<std::string> rooms;
     read_rooms(state, 2, rooms);
     if (chain.scope != Chain::Scope::socket) {
-        return act_on(
-            state, owner, chain,
-            [rooms = std::move(rooms), all](socketio::Namespace& nsp, const Target& target) {
-                (nsp.*all)(target, rooms);
-            });
+        return act_on(state, owner, chain,
+                      [rooms = std::move(rooms), all](const Group& group, const Target& target) {
+                          (group.*all)(target, rooms);
+                      });
     }
     const auto socket = chain.socket.lock();
     if (!socket || !(socket->connected() || is_being_admitted(*socket)))
@@ -341,8 +327,8 @@ int chain_emit(lua_State* state) {
         case Chain::Scope::other:
             return act_on(state, owner, *chain,
                           [owned = OwnedPayload(payload), options = chain->options()](
-                              socketio::Namespace& nsp, const Target& target) {
-                              nsp.broadcast(target, owned.view(), options);
+                              const Group& group, const Target& target) {
+                              group.broadcast(target, owned.view(), options);
                           });
     }
     return done(state);
@@ -359,12 +345,12 @@ int chain_fetch(lua_State* state) {
     NamespaceVm& owner = owner_of(state, "fetch");
     const Chain chain = read_chain(state, 1);
     if (chain.scope == Chain::Scope::socket) return luaL_error(state, "fetch is for broadcasts");
-    Reach reach = reach_of(owner, chain);
-    if (!reach.exists) return no_such_namespace(state, chain);
+    const auto group = reach_of(owner, chain);
+    if (!group) return no_such_namespace(state, chain);
     if (chain.scope != Chain::Scope::other)
-        return fetch_here(state, reach.namespaces, chain.target);
-    reach.home->run([namespaces = std::move(reach.namespaces), target = chain.target,
-                     waiter = begin_wait(state, "fetch")]() mutable {
+        return fetch_here(state, group->members(), chain.target);
+    group->home().run([namespaces = group->members(), target = chain.target,
+                       waiter = begin_wait(state, "fetch")]() mutable {
         waiter.end([sockets = describe_sockets(namespaces, target)](lua_State* L) {
             return push_remote_sockets(L, sockets);
         });
@@ -376,14 +362,14 @@ int chain_count(lua_State* state) {
     NamespaceVm& owner = owner_of(state, "count");
     const Chain chain = read_chain(state, 1);
     if (chain.scope == Chain::Scope::socket) return luaL_error(state, "count is for broadcasts");
-    Reach reach = reach_of(owner, chain);
-    if (!reach.exists) return no_such_namespace(state, chain);
+    const auto group = reach_of(owner, chain);
+    if (!group) return no_such_namespace(state, chain);
     if (chain.scope != Chain::Scope::other) {
-        lua_pushnumber(state, static_cast<double>(count_members(reach.namespaces, chain.target)));
+        lua_pushnumber(state, static_cast<double>(count_members(group->members(), chain.target)));
         return 1;
     }
-    reach.home->run([namespaces = std::move(reach.namespaces), target = chain.target,
-                     waiter = begin_wait(state, "count")]() mutable {
+    group->home().run([namespaces = group->members(), target = chain.target,
+                       waiter = begin_wait(state, "count")]() mutable {
         waiter.end([count = count_members(namespaces, target)](lua_State* L) {
             lua_pushnumber(L, static_cast<double>(count));
             return 1;
@@ -394,12 +380,12 @@ int chain_count(lua_State* state) {
 
 int chain_join(lua_State* state) {
     return change_rooms(
-        state, "join", &socketio::Namespace::join,
+        state, "join", &Group::join,
         [](socketio::Socket& socket, std::string_view room) { return socket.join(room); });
 }
 
 int chain_leave(lua_State* state) {
-    return change_rooms(state, "leave", &socketio::Namespace::leave,
+    return change_rooms(state, "leave", &Group::leave,
                         [](socketio::Socket& socket, std::string_view room) {
                             socket.leave(room);
                             return true;
@@ -411,8 +397,8 @@ int chain_disconnect(lua_State* state) {
     const Chain chain = read_chain(state, 1);
     const bool close = lua_toboolean(state, 2);
     if (chain.scope != Chain::Scope::socket) {
-        return act_on(state, owner, chain, [close](socketio::Namespace& nsp, const Target& target) {
-            nsp.disconnect(target, close);
+        return act_on(state, owner, chain, [close](const Group& group, const Target& target) {
+            group.disconnect(target, close);
         });
     }
     const auto socket = live_socket(chain);
@@ -427,8 +413,11 @@ int chain_server_emit(lua_State* state) {
     OwnedPayload payload(encode_event(state, 2));
     if (chain.scope == Chain::Scope::socket)
         return luaL_error(state, "server_emit is for namespaces");
-    // To this namespace it goes on the other nodes only, and there are none yet.
-    if (chain.scope != Chain::Scope::other) return done(state);
+    if (chain.scope != Chain::Scope::other) {  // this namespace: on the other nodes only
+        if (!chain.target.here) owner.group().server_emit(payload.view());
+        return done(state);
+    }
+    // Another one: on this node only, for its namesakes elsewhere have neighbours of their own.
     const std::string event(check_text(state, 2));
     if (const auto vm = owner.directory().find(chain.other)) {
         vm->home().post([vm, event, payload = std::move(payload)] {

@@ -128,14 +128,11 @@ bool NamespaceVm::run_relay(const NamedHandler& named,
 
 bool NamespaceVm::broadcast_in(const std::string& name, const socketio::Target& target,
                                socketio::Payload payload, engineio::SendOptions options) {
-    std::vector<std::shared_ptr<socketio::Namespace>> all;
-    if (auto nsp = server_.find(name)) all.push_back(std::move(nsp));
-    else all = server_.members(name);
-    if (all.empty()) return directory_.find(name) != nullptr;
-    Reactor& home = all.front()->reactor();
-    home.run([all = std::move(all), target, payload = socketio::OwnedPayload(payload), options] {
-        for (const auto& nsp : all) nsp->broadcast(target, payload.view(), options);
-    });
+    auto group = server_.group(name);
+    if (!group) return false;
+    Reactor& home = group->home();
+    home.run([group = *std::move(group), target, payload = socketio::OwnedPayload(payload),
+              options] { group.broadcast(target, payload.view(), options); });
     return true;
 }
 

@@ -168,17 +168,19 @@ std::shared_ptr<socketio::Namespace> NamespaceVm::own() const {
     return nsp;
 }
 
-std::vector<std::shared_ptr<socketio::Namespace>> NamespaceVm::namespaces() const {
-    if (is_family()) return server_.members(name_);
-    std::vector<std::shared_ptr<socketio::Namespace>> all;
-    if (auto nsp = own()) all.push_back(std::move(nsp));
-    return all;
+socketio::Group NamespaceVm::group() const {
+    if (is_family()) {
+        if (auto family = server_.group(name_)) return *std::move(family);
+    } else if (auto nsp = own()) {
+        return socketio::Group(std::move(nsp));
+    }
+    return socketio::Group(name_, home_, nullptr, {}, nullptr);  // it was removed
 }
 
 void NamespaceVm::broadcast(const socketio::Target& target, socketio::Payload payload,
                             engineio::SendOptions options) {
     if (is_family()) {
-        for (const auto& nsp : server_.members(name_)) nsp->broadcast(target, payload, options);
+        group().broadcast(target, payload, options);
     } else if (const auto nsp = own()) {
         nsp->broadcast(target, payload, options);
     }

@@ -18,6 +18,7 @@
 #include "core/script/store_options.hpp"
 #include "core/script/suspicion.hpp"
 #include "core/script/vm_limits.hpp"
+#include "core/socketio/group.hpp"
 #include "core/socketio/server.hpp"
 
 namespace moonwire::script {
@@ -131,8 +132,8 @@ public:
     // For the API.
     /// The one in charge.
     Generation& generation() const noexcept { return *generation_; }
-    /// The namespace itself, or the family's members now.
-    std::vector<std::shared_ptr<socketio::Namespace>> namespaces() const;
+    /// The namespace itself, or the family.
+    socketio::Group group() const;
     /// Asks the authenticator, which there must be; `done` is called on the home reactor, or never
     /// once the namespace is shut.
     void verify(std::string token, std::string address, Function<void(plugin::Verdict)> done);

@@ -48,6 +48,14 @@ engineio::EngineOptions engine_options(const Settings& settings, ScriptGuard& gu
     return options;
 }
 
+/// What the namespaces tell other nodes goes to the plugin that is the adapter, if one is.
+socketio::ServerOptions socketio_options(const Settings& settings,
+                                         const plugin::Provisions& provisions) {
+    socketio::ServerOptions options = settings.socketio;
+    options.nsp.peers = provisions.peers();
+    return options;
+}
+
 transport::HttpResponse response(unsigned status, std::string type, std::string body) {
     transport::HttpResponse made;
     made.status = status;
@@ -67,7 +75,7 @@ Broker::Broker(Configuration configuration)
       transport_(settings_.transport, thread_count(settings_.threads), dedicated_count(settings_)),
       reactors_(reactors_of(transport_, transport_.reactor_count())),
       lag_(reactors_),
-      sockets_(settings_.socketio, reactors_),
+      sockets_(socketio_options(settings_, plugins_->provisions()), reactors_),
       guard_(scripts_),
       engine_(engine_options(settings_, guard_), reactors_, sockets_),
       http_(settings_.http, reactors_),

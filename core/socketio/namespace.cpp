@@ -80,6 +80,7 @@ std::size_t Namespace::count(const Target& target) const {
 std::vector<std::string> Namespace::room_names() const { return adapter_.index().room_names(); }
 
 void Namespace::broadcast(const Target& target, Payload payload, engineio::SendOptions options) {
+    if (Peers* peers = peers_for(target)) peers->broadcast(name_, target, payload, options);
     stats_.events_out.add();
     options.coalesce = true;
     adapter_.broadcast(target, event_for(target, payload, options.is_volatile), options);
@@ -129,16 +130,19 @@ void Namespace::broadcast_call(const Target& target, Payload payload, Duration t
 }
 
 void Namespace::join(const Target& target, const std::vector<std::string>& rooms) {
+    if (Peers* peers = peers_for(target)) peers->join(name_, target, rooms);
     for (const SocketPtr& socket : select(target))
         for (const std::string& room : rooms) socket->join(room);
 }
 
 void Namespace::leave(const Target& target, const std::vector<std::string>& rooms) {
+    if (Peers* peers = peers_for(target)) peers->leave(name_, target, rooms);
     for (const SocketPtr& socket : select(target))
         for (const std::string& room : rooms) socket->leave(room);
 }
 
 void Namespace::disconnect(const Target& target, bool close) {
+    if (Peers* peers = peers_for(target)) peers->disconnect(name_, target, close);
     for (const SocketPtr& socket : select(target)) socket->disconnect(close);
 }
 
@@ -149,7 +153,7 @@ void Namespace::server_event(std::string_view event, Payload payload) {
 
 void Namespace::close() {
     closed_ = true;
-    disconnect({}, false);
+    disconnect({.rooms = {}, .except = {}, .here = true}, false);
     if (recovery_) recovery_->expire_all();
     for (const auto& [raw, socket] : std::exchange(connecting_, {}))
         turn_away(socket, {"Invalid namespace", ""});

@@ -15,6 +15,7 @@
 #include "core/socketio/adapter.hpp"
 #include "core/socketio/handler.hpp"
 #include "core/socketio/outgoing.hpp"
+#include "core/socketio/peers.hpp"
 #include "core/socketio/recovery.hpp"
 #include "core/socketio/socket.hpp"
 
@@ -27,6 +28,7 @@ struct NamespaceOptions {
     std::size_t awaited_acks = 10'000;  // of a socket; further calls end as overloaded
     std::size_t connections_per_user = 0;  // further ones are refused; 0: no limit
     RecoveryOptions recovery;
+    Peers* peers = nullptr;  // the other nodes; outlives the namespaces. Null: there are none
 };
 
 /// Figures of one namespace; written on its reactor, read anywhere.
@@ -91,6 +93,7 @@ public:
     void count_overload() noexcept { stats_.overloaded.fetch_add(1, std::memory_order_relaxed); }
     void count_limited() noexcept { stats_.limited.fetch_add(1, std::memory_order_relaxed); }
     const std::shared_ptr<NamespaceHandler>& handler() const noexcept { return handler_; }
+    Peers* peers() const noexcept { return options_.peers; }
 
     // Home reactor.
     SocketPtr find(std::string_view socket_id) const;
@@ -99,7 +102,14 @@ public:
     std::vector<SocketPtr> select(const Target& target) const;
     std::size_t count(const Target& target) const;
     std::vector<std::string> room_names() const;
+    /// Whether the target is one socket, by its id, that is in this namespace here: no other node
+    /// need know.
+    bool is_private(const Target& target) const {
+        return target.rooms.size() == 1 && sockets_.contains(target.rooms.front());
+    }
 
+    // Broadcasts and changes concern the sockets of other nodes, too, unless the target is `here`
+    // only or private. Acknowledgements are this node's sockets' alone.
     /// `payload` is `["event",...]`.
     void broadcast(const Target& target, Payload payload, engineio::SendOptions options);
     void broadcast_call(const Target& target, Payload payload, Duration timeout,
@@ -142,6 +152,10 @@ private:
     void enter(const SocketPtr& socket, std::vector<Outgoing> missed);
     void turn_away(const SocketPtr& socket, const Refusal& refusal);
     void expire(const SocketPtr& socket);
+    /// The other nodes, if it is for them.
+    Peers* peers_for(const Target& target) const {
+        return options_.peers && !target.here && !is_private(target) ? options_.peers : nullptr;
+    }
     Outgoing event_for(const Target& target, Payload payload, bool is_volatile);
     Outgoing event_for(const Socket& socket, Payload payload, bool is_volatile);
     void refuse(const SocketPtr& socket, const Refusal& refusal);

@@ -16,6 +16,7 @@ using SocketPtr = std::shared_ptr<Socket>;
 struct Target {
     std::vector<std::string> rooms;   // members of any; empty: everyone
     std::vector<std::string> except;  // but not members of any of these
+    bool here = false;                // of this node only; the table has no others anyway
 };
 
 /// Which sockets are in which rooms. Not thread-safe; one reactor's. An empty room is forgotten.

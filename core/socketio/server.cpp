@@ -101,10 +101,30 @@ std::vector<std::shared_ptr<Namespace>> Server::namespaces() const {
 
 std::vector<std::shared_ptr<Namespace>> Server::members(std::string_view family) const {
     std::lock_guard lock(mutex_);
+    return members_of(family);
+}
+
+std::vector<std::shared_ptr<Namespace>> Server::members_of(std::string_view family) const {
     std::vector<std::shared_ptr<Namespace>> all;
     for (const auto& [name, entry] : namespaces_)
         if (entry.family == family) all.push_back(entry.nsp);
     return all;
+}
+
+std::optional<Group> Server::group(std::string_view name) const {
+    std::lock_guard lock(mutex_);
+    Peers* peers = options_.nsp.peers;
+    if (const auto found = namespaces_.find(name); found != namespaces_.end())
+        return Group(found->second.nsp);
+    if (const auto found = families_.find(name); found != families_.end()) {
+        const Family& family = found->second;
+        return Group(found->first, *family.home, family.handler, members_of(name), peers);
+    }
+    if (!peers || !check_name(name)) return std::nullopt;
+    for (const auto& [pattern, family] : families_)
+        if (match(pattern, name))
+            return Group(std::string(name), *family.home, family.handler, {}, peers);
+    return std::nullopt;
 }
 
 std::vector<NamespaceFigures> Server::figures() const {

@@ -6,12 +6,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/base/reactor.hpp"
 #include "core/engineio/session.hpp"
+#include "core/socketio/group.hpp"
 #include "core/socketio/inbound_rate.hpp"
 #include "core/socketio/namespace.hpp"
 
@@ -49,6 +51,9 @@ public:
 
     /// Nothing if there is none now.
     std::shared_ptr<Namespace> find(std::string_view name) const;
+    /// What a name means now: a namespace's, a family's, or, with other nodes, that of a family's
+    /// member that is not here. Nothing if it means nothing.
+    std::optional<Group> group(std::string_view name) const;
     /// All there are now, members of families included.
     std::vector<std::shared_ptr<Namespace>> namespaces() const;
     /// The members of a family now.
@@ -83,6 +88,8 @@ private:
     /// It stays at least until `arrived`.
     std::shared_ptr<Namespace> arrive(std::string_view wire_name, std::string_view address);
     void arrived(const std::shared_ptr<Namespace>& nsp);
+    /// With the mutex held.
+    std::vector<std::shared_ptr<Namespace>> members_of(std::string_view family) const;
     void forget_if_empty(const std::shared_ptr<Namespace>& nsp);
 
     const ServerOptions options_;

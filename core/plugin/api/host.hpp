@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "adapter.hpp"
 #include "authenticator.hpp"
 #include "bridge.hpp"
 #include "client.hpp"
@@ -32,6 +33,7 @@ public:
     virtual void provide(Module module) = 0;
     virtual void provide(HttpRoute route) = 0;
     virtual void provide(std::shared_ptr<Authenticator> authenticator) = 0;
+    virtual void provide(std::shared_ptr<Adapter> adapter) = 0;
     virtual void provide(MetricsSource source) = 0;
     virtual void provide(StoreKind store) = 0;
 
@@ -40,6 +42,9 @@ public:
     virtual void request(OutgoingHttp request, std::function<void(HttpAnswer)> done) = 0;
     /// Becomes a client of a Socket.IO server. Throws std::invalid_argument, with what is wrong.
     virtual std::shared_ptr<Client> connect(ClientOptions options, ClientListener listener) = 0;
+    /// What another node sent: done here, and not published again. Messages of one thread are done
+    /// in their order. 10 000 messages, and 64 MiB, may wait for a reactor.
+    virtual Receipt receive(ClusterMessage message) = 0;
     /// The broker's figures: the JSON of /stats, made anew by each call.
     virtual std::string stats() = 0;
     /// All figures, made anew by each call: the broker's, the scripts', and what plugins provide.

@@ -59,19 +59,19 @@ function chain:here() end
 ---@return string|nil why
 function chain:emit(event, ...) end
 
----Sends an event and waits for the acknowledgement: of one socket its values; of many a list of
----their first values, and "timeout" if some are missing.
+---Sends an event and waits for the acknowledgement: of one socket its values; of many, of this node,
+---a list of their first values, and "timeout" if some are missing.
 ---@param event string
 ---@param ... moonwire.Value
 ---@return any reply nil: see `why`
 ---@return string|any why "timeout", "disconnected" or "busy"
 function chain:call(event, ...) end
 
----Who is reached.
+---Who is reached on this node.
 ---@return moonwire.Socket[]
 function chain:fetch() end
 
----How many are reached.
+---How many are reached on this node.
 ---@return integer
 function chain:count() end
 
@@ -103,7 +103,7 @@ function chain:disconnect(close) end
 ---@return string|any code of a `fail`
 function chain:ask(name, ...) end
 
----An event for `ns:on_server` of another namespace.
+---An event for `ns:on_server`: of another namespace here, or of this one on the other nodes.
 ---@param event string
 ---@param ... moonwire.Value
 ---@return boolean|nil sent
@@ -425,7 +425,7 @@ function ns:emits(event, schema) end
 ---@param options? moonwire.RelayOptions
 function ns:relay(event, options) end
 
----Hears what other namespaces `server_emit`.
+---Hears what other namespaces, and this one on other nodes, `server_emit`.
 ---@param event string
 ---@param fn fun(...: any)
 function ns:on_server(event, fn) end
