@@ -9,10 +9,12 @@ local events = {}
 
 local known = {}
 
---- What holds, with defaults filled in; raises `invalid` with the field that doesn't.
-function events.check(shape, value)
+--- What holds, with defaults filled in; raises `invalid` with the field that doesn't. `name` is the
+--- field that the value itself is.
+function events.check(shape, value, name)
   local checked, problem = schema.check(shape, value)
   if not problem then return checked end
+  if name then problem.path = "$." .. name end
   local field = problem.path:gsub("^%$%.?", "")
   if field == "" then field = "data" end
   fail("invalid", field .. ": " .. problem.message, problem)

@@ -28,11 +28,13 @@ function templates.keep(store, name, template)
   return is_new
 end
 
+--- Forgets a template; true.
 function templates.remove(store, name)
   templates.find(store, name)
   store:delete(templates.key(name))
   local done, why = store:set("template_count", math.max(0, (store:get("template_count") or 1) - 1))
   if not done then fail("unavailable", why) end
+  return true
 end
 
 local function fill(value, values)
