@@ -277,6 +277,55 @@ describe("the tickets app, reloaded", () => {
   });
 });
 
+it("a client of the tickets app whose connection is recovered is who it was, where it was", async () => {
+  const clients = new Clients();
+  const broker = await start({ "recovery.enabled": true });
+  const client = async () => {
+    const response = await fetch(`${broker.url}/clients`, { headers: { "x-user-role": "admin" } });
+    return (await response.json()).clients.find((each) => each.language === "rw");
+  };
+  const socket = await clients.open(broker, "/"), watcher = await clients.open(broker, "/");
+  await watcher.emitWithAck("joinDashboard", { userRole: "admin", userId: "boss" });
+  const seen = [];
+  watcher.on("staffConnectionUpdate", (update) => seen.push([update.action, update.clientId]));
+  await socket.emitWithAck("joinDashboard", { userRole: "staff", userId: "ann" });
+  await socket.emitWithAck("joinServiceQueue", { serviceType: "Finance" });
+  await socket.emitWithAck("clientInfo", { language: "rw" });
+  const { clientId, ...record } = await client();
+  await until(() => seen.length === 1, "staff to be there");
+  socket.io.reconnection(true);
+  socket.io.reconnectionDelay(10);
+  socket.io.engine.close();
+  await event(socket, "connect");
+  assert.ok(socket.recovered);
+  assert.deepStrictEqual(await client(), { clientId, ...record });
+  const left = await socket.emitWithAck("leaveRoom", { room: "dashboard" });
+  assert.deepStrictEqual(left, { success: true, room: "dashboard" });
+  await until(() => seen.length === 4, "staff to come and go");
+  assert.deepStrictEqual(seen, ["connected", "disconnected", "connected", "disconnected"].map((what) => [what, clientId]));
+  clients.closeAll();
+  await broker.stop();
+});
+
+it("tickets of a service that the settings list no more can still be ended", async () => {
+  const broker = await start();
+  const post = async (path, body) => (await fetch(broker.url + path, {
+    method: "POST", body: JSON.stringify(body || {}), headers: { "content-type": "application/json" },
+  })).json();
+  const served = await post("/tickets", { serviceType: "Bakery", userId: "ann" });
+  const waiting = await post("/tickets", { serviceType: "Bakery", userId: "bob" });
+  await post(`/tickets/${served.ticketId}/serve`, { counterId: "1" });
+  await broker.restart({ meanwhile: () => {
+    const file = path.join(broker.folder, "tickets/moonwire.toml");
+    fs.writeFileSync(file, `${fs.readFileSync(file, "utf8")}\nservices = ["Registry"]\n`);
+  } });
+  assert.strictEqual((await post(`/tickets/${served.ticketId}/complete`)).status, "completed");
+  assert.strictEqual((await post(`/tickets/${waiting.ticketId}/serve`, { counterId: "1" })).status, "serving");
+  assert.strictEqual((await post(`/tickets/${waiting.ticketId}/cancel`)).status, "cancelled");
+  assert.strictEqual((await post("/tickets", { serviceType: "Bakery", userId: "ann" })).error.code, "invalid");
+  await broker.stop();
+});
+
 describe("the tickets app, killed", () => {
   const clients = new Clients();
   let broker;
