@@ -3,6 +3,8 @@
 // all kinds, and what is left after the broker was killed.
 
 const assert = require("node:assert");
+const fs = require("node:fs");
+const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Broker } = require("./lib/broker");
@@ -269,7 +271,8 @@ it("who comes back by recovery is out of the rooms that it lost meanwhile", asyn
   await a.emitWithAck("create_room", { roomId: "kept" });
   await a.emitWithAck("create_room", { roomId: "lost" });
   const heard = collect(a, "room_message");
-  const meanwhile = event(a, "disconnect").then(() => rest(broker, "POST", "/socket/rooms/leave", { roomId: "lost", userId: "u1" }));
+  const meanwhile = event(a, "disconnect")
+    .then(() => rest(broker, "POST", "/socket/rooms/leave", { roomId: "lost", userId: "u1" }));
   a.io.reconnectionDelay(300);
   a.io.engine.close();
   assert.strictEqual((await meanwhile).status, 200);
@@ -281,6 +284,24 @@ it("who comes back by recovery is out of the rooms that it lost meanwhile", asyn
   }
   await has(heard, 1);
   assert.deepStrictEqual(messages(heard), ["kept"]);
+  await broker.stop();
+});
+
+it("what a reload keeps from being delivered is delivered by the new scripts", async () => {
+  const broker = await start();
+  const socket = await user(broker, "u1", "s1", { auth: { acks: true } });
+  const asked = new Promise((resolve) => socket.once("notification", resolve));  // stays without an answer
+  const sent = await rest(broker, "POST", "/socket/notifications", { userId: "u1", message: "one" });
+  assert.strictEqual(sent.status, 200);
+  await within(asked, "notification");
+  const notifications = collect(socket, "notification");
+  fs.appendFileSync(path.join(broker.folder, "gateway/users.lua"), "-- saved\n");
+  await has(notifications, 1, "notifications");
+  await until(async () => {
+    const { body } = await rest(broker, "GET", "/socket/users/u1/notifications");
+    return body.waiting === 0;
+  }, "the acknowledgement to be noted");
+  assert.deepStrictEqual(messages(notifications), ["one"]);
   await broker.stop();
 });
 
