@@ -25,7 +25,9 @@ const SERVICE = token({ role: "service" });
 async function rest(broker, method, path, body, bearer = SERVICE) {
   const response = await fetch(broker.url + path, {
     method, body: body && JSON.stringify(body),
-    headers: { ...(body && { "content-type": "application/json" }), ...(bearer && { authorization: `Bearer ${bearer}` }) },
+    headers: {
+      ...(body && { "content-type": "application/json" }), ...(bearer && { authorization: `Bearer ${bearer}` }),
+    },
   });
   const text = await response.text();
   return { status: response.status, body: text && JSON.parse(text) };
@@ -147,7 +149,8 @@ describe("the gateway", () => {
     const errors = collect(goes, "error");
     const renewed = await stays.emitWithAck("refresh_token", { token: token({ sub: "short" }) });
     assert.strictEqual(renewed.success, true);
-    assert.strictEqual((await stays.emitWithAck("refresh_token", { token: token({ sub: "other" }) })).error.code, "unauthorized");
+    const others = await stays.emitWithAck("refresh_token", { token: token({ sub: "other" }) });
+    assert.strictEqual(others.error.code, "unauthorized");
     await event(goes, "disconnect");
     assert.deepStrictEqual(errors.map((each) => each.code), ["token_expired"]);
     assert.ok(stays.connected);
@@ -256,7 +259,9 @@ it("the gateway's variables are the document's", async () => {
     env: { SOCKET_CORS_ORIGIN: "http://pages.example", SOCKET_PING_TIMEOUT: "7000", SOCKET_PING_INTERVAL: "9000",
       GATEWAY_REQUIRE_TOKEN: "true" },
   });
-  const response = await fetch(`${broker.url}/socket.io/?EIO=4&transport=polling`, { headers: { origin: "http://pages.example" } });
+  const response = await fetch(`${broker.url}/socket.io/?EIO=4&transport=polling`, {
+    headers: { origin: "http://pages.example" },
+  });
   assert.strictEqual(response.headers.get("access-control-allow-origin"), "http://pages.example");
   const open = JSON.parse((await response.text()).slice(1));
   assert.deepStrictEqual([open.pingInterval, open.pingTimeout], [9000, 7000]);
@@ -307,7 +312,9 @@ it("what a reload keeps from being delivered is delivered by the new scripts", a
 
 describe("a gateway that is killed", () => {
   it("loses nothing that it had accepted, and does nothing twice", async () => {
-    const broker = await start({ settings: { "settings.workers.return_seconds": 1, "settings.workers.wait_seconds": 10 } });
+    const broker = await start({
+      settings: { "settings.workers.return_seconds": 1, "settings.workers.wait_seconds": 10 },
+    });
     let open;
     const gate = new Promise((resolve) => { open = resolve; });
     // Both come back by themselves; the worker says what it is at.
@@ -329,13 +336,16 @@ describe("a gateway that is killed", () => {
     }
     const due = new Date(Date.now() + 1500).toISOString();
     for (const body of [{ deliverAt: due, message: "due while dead" }, { delaySeconds: 3600, message: "much later" }]) {
-      assert.strictEqual((await rest(broker, "POST", "/socket/notifications", { userId: "away", ...body })).status, 202);
+      const planned = await rest(broker, "POST", "/socket/notifications", { userId: "away", ...body });
+      assert.strictEqual(planned.status, 202);
     }
     await rest(broker, "POST", "/socket/rooms", { roomId: "kept", persistent: true, members: ["away"] });
     await rest(broker, "POST", "/socket/rooms/message", { roomId: "kept", message: "said before" });
     await rest(broker, "PUT", "/socket/templates/hello", { message: "Hello {{name}}" }, token({ role: "admin" }));
 
-    await broker.restart({ signal: "SIGKILL", meanwhile: () => until(() => Date.now() > Date.parse(due), "the schedule's time") });
+    await broker.restart({
+      signal: "SIGKILL", meanwhile: () => until(() => Date.now() > Date.parse(due), "the schedule's time"),
+    });
 
     const away = clients.make(broker, "/", { auth: { userId: "away", sessionId: "s-away", acks: true } });
     const notifications = collect(away, "notification");
@@ -363,7 +373,8 @@ describe("a gateway that is killed", () => {
     await rest(broker, "POST", "/socket/notifications", { userId: "away", message: "last" });
     await until(() => notifications.some((each) => each.message === "last"), "the last notification");
     assert.strictEqual(notifications.length, 22);
-    assert.strictEqual((await asker.emitWithAck("ai_request", { toolId: "slow", message: "x", requestId: "r1" })).status, "answered");
+    const again = await asker.emitWithAck("ai_request", { toolId: "slow", message: "x", requestId: "r1" });
+    assert.strictEqual(again.status, "answered");
     assert.strictEqual(responses.length, 2);
     await within(broker.stop(), "the end");
   });

@@ -118,7 +118,8 @@ describe("the tickets app", () => {
     const cancelled = await call("POST", `/tickets/${second.ticketId}/cancel`, { body: {} });
     assert.deepStrictEqual([cancelled.status, cancelled.body.status], [200, "cancelled"]);
     for (const socket of [boss, queue, owner]) {
-      for (const [name, status] of [["ticketCreated", "waiting"], ["ticketServing", "serving"], ["ticketCompleted", "completed"]]) {
+      const life = { ticketCreated: "waiting", ticketServing: "serving", ticketCompleted: "completed" };
+      for (const [name, status] of Object.entries(life)) {
         const seen = await hears(socket, name, ({ ticketId }) => ticketId === ticket.ticketId);
         assert.strictEqual(seen.status, status);
         assert.strictEqual(seen.ticketNumber, ticket.ticketNumber);
@@ -128,7 +129,8 @@ describe("the tickets app", () => {
     }
     await hears(queue, "queueUpdated", ({ waiting, serving: s }) => waiting === 0 && s === 0);
     await hears(boss, "queueUpdated");
-    await hears(counter, "counterStatusChange", ({ status, previousStatus }) => status === "open" && previousStatus === "busy");
+    await hears(counter, "counterStatusChange",
+      ({ status, previousStatus }) => status === "open" && previousStatus === "busy");
     await hears(boss, "counterStatusChange", ({ ticketNumber }) => ticketNumber === ticket.ticketNumber);
     assert.deepStrictEqual(heard(owner, "ticketCreated").map((each) => each.ticketId), [ticket.ticketId]);
     const { body: { queues } } = await call("GET", "/queues");
@@ -302,7 +304,8 @@ it("a client of the tickets app whose connection is recovered is who it was, whe
   const left = await socket.emitWithAck("leaveRoom", { room: "dashboard" });
   assert.deepStrictEqual(left, { success: true, room: "dashboard" });
   await until(() => seen.length === 4, "staff to come and go");
-  assert.deepStrictEqual(seen, ["connected", "disconnected", "connected", "disconnected"].map((what) => [what, clientId]));
+  assert.deepStrictEqual(seen,
+    ["connected", "disconnected", "connected", "disconnected"].map((what) => [what, clientId]));
   clients.closeAll();
   await broker.stop();
 });
@@ -348,7 +351,9 @@ describe("the tickets app, killed", () => {
     const visitors = Array.from({ length: 8 }, async (_, i) => {
       try {
         for (;;) {
-          const { status, body } = await post("/tickets", { serviceType: i % 2 ? "A" : "B", userId: `u-${i}-${acknowledged.length}` });
+          const { status, body } = await post("/tickets", {
+            serviceType: i % 2 ? "A" : "B", userId: `u-${i}-${acknowledged.length}`,
+          });
           if (status === 201) acknowledged.push(body);
         }
       } catch {
@@ -379,7 +384,8 @@ describe("the tickets app, killed", () => {
       const numbers = queue.tickets.map(({ number }) => number);
       assert.deepStrictEqual(numbers, [...numbers].sort((a, b) => a - b), "in order");
       const { body: next } = await post("/tickets", { serviceType: queue.serviceType, userId: "late" });
-      const last = Math.max(...acknowledged.filter((each) => each.serviceType === queue.serviceType).map(({ number }) => number));
+      const before = acknowledged.filter((each) => each.serviceType === queue.serviceType);
+      const last = Math.max(...before.map(({ number }) => number));
       assert.ok(next.number > last, "no number is given out twice");
       assert.strictEqual(next.position, queue.waiting + 1);
     }

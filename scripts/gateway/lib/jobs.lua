@@ -70,8 +70,8 @@ local function lose(ns, job, code, message)
 end
 
 --- All that a worker had is lost; if it is back, without the set `still` of what it is at, and it
---- may have the rest again. Each is written down, which takes time: meanwhile the next may have been
---- answered, or cancelled.
+--- may have the rest again. Each is written down, which takes time: meanwhile the next may have
+--- been answered, or cancelled.
 local function lose_all(ns, worker_id, message, still)
   for _, job in ipairs(job_table.of_worker(ns.state, worker_id)) do
     if job.state == "sent" and job.worker == worker_id and not (still and still[job.jobId]) then
