@@ -35,12 +35,12 @@ describe("a connection", function()
     user("u1", "s1"):disconnect()
     expect(refusal { userId = "u2", sessionId = "s1" }).to_match { data = { code = "forbidden" } }
     local a = user("u1", "s1")
-    advance(25 * 3600)
+    advance(25.9 * 3600)
     expect(refusal { userId = "u2", sessionId = "s1" }).to_match { data = { code = "forbidden" } }
     a:disconnect()
-    advance(23 * 3600)
+    advance(23.9 * 3600)
     expect(refusal { userId = "u2", sessionId = "s1" }).to_match { data = { code = "forbidden" } }
-    advance(2 * 3600)
+    advance(0.2 * 3600)
     user("u2", "s1")  -- forgotten by then
   end)
 
