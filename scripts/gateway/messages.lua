@@ -26,7 +26,7 @@ ns:emits("notification", schema.named("Notification", schema.object {
 ns:emits("announcement", schema.named("Announcement", schema.object {
   id = schema.integer(), type = schema.string(), priority = outlet.priority,
   title = schema.optional(text), message = text, data = schema.optional(schema.any()),
-  timestamp = schema.string(),
+  keepSeconds = schema.number(), timestamp = schema.string(),
 }))
 
 local SAYS = {
