@@ -98,6 +98,19 @@ describe("a connection", function()
     expect(a.connected).to_equal(false)
   end)
 
+  it("may not go on and on with whatever it does", function()
+    settings { ["limits.events_per_minute"] = 3 }
+    local a, b = user("u1"), user("u2")
+    for _ = 1, 3 do
+      expect(a:call("set_filters", { events = { "notification" } })).to_equal { success = true }
+    end
+    local refused = a:call("publish_key", { publicKey = "x", keyId = "k" })
+    expect(refused.error.code).to_equal("rate_limited")
+    expect(b:call("get_key", { userId = "u1" }).error.code).to_equal("not_found")
+    advance(60)
+    expect(a:call("publish_key", { publicKey = "x", keyId = "k" })).to_match { success = true }
+  end)
+
   it("hears of events that there are none of", function()
     local a = user("u1")
     expect(a:call("ai_reqest", {})).to_match { error = { code = "unknown_event" } }

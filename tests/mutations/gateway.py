@@ -17,6 +17,7 @@ MUTATIONS = [
     ("keys.lua", "(key.d ~= nil or key.k ~= nil)", "key.d ~= nil"),
     ("keys.lua", '    if key:find("PRIVATE KEY", 1, true) then return true end\n', ""),
     ("users.lua", "  if not socket.data.user.sub then", "  if false then"),
+    ("lib/events.lua", '      rate.refuse_over(ns.state, "events", socket.data.who.userId)\n', ""),
     ("users.lua", "  identity.keep_session(ns, socket.data.who.sessionId, socket.data.who.userId)\n", ""),
     ("lib/identity.lua", "waits and math.max(SESSION_SECONDS, mailbox.KEEP_SECONDS) or SESSION_SECONDS", "SESSION_SECONDS"),
     ("messages.lua", '"/socket/templates/:name", { roles = { "admin" }, body', '"/socket/templates/:name", { roles = SENDERS, body'),

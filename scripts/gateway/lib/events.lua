@@ -3,6 +3,7 @@
 local schema = require "schema"
 local access = require "lib.access"
 local presence = require "lib.presence"
+local rate = require "lib.rate"
 local stats = require "lib.stats"
 
 local events = {}
@@ -36,7 +37,10 @@ function events.on(ns, event, contract, handler)
   ns:on(event, contract, function(socket, data)
     stats.received(ns.state, event)
     presence.touch(ns.state, socket)
-    return passed(ns, pcall(function() return handler(socket, events.check(shape, data)) end))
+    return passed(ns, pcall(function()
+      rate.refuse_over(ns.state, "events", socket.data.who.userId)
+      return handler(socket, events.check(shape, data))
+    end))
   end)
 end
 
