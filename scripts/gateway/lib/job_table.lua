@@ -119,7 +119,7 @@ end
 function job_table.take(state, tool_id, choose)
   for _, id in ipairs(state.queues[tool_id] or {}) do
     local job = state.jobs[id]
-    local chosen = choose(job)
+    local chosen = job and choose(job)  -- what a reload finds may be of older scripts
     if chosen then
       job_table.unqueue(state, job)
       return job, chosen

@@ -54,8 +54,8 @@ local function fill(value, values)
   return value
 end
 
---- The notification's fields, with `values` in their places; `template` is used up. Raises `invalid`
---- for one that is missing.
+--- The notification's fields, with `values` in their places; `template` is used up. Raises
+--- `invalid` for one that is missing.
 function templates.fill(template, values)
   return {
     type = template.type, priority = template.priority,
