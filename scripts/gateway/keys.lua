@@ -7,12 +7,15 @@ local events = require "lib.events"
 local identity = require "lib.identity"
 local mailbox = require "lib.mailbox"
 local rate = require "lib.rate"
+local sending = require "lib.sending"
 
 local id = identity.id
 local base64 = schema.string { min = 1, max = 65536, pattern = "^[%w+/_=-]+$",
                                description = "base64" }
-local public_key = schema.one_of { schema.string { min = 1, max = 4096 }, schema.object {} }
 local MAX_KEY_BYTES = 4096
+local public_key = schema.one_of {
+  schema.string { min = 1, max = MAX_KEY_BYTES }, schema.object {},
+}
 
 ns:emits("encrypted_message", schema.named("EncryptedMessage", schema.object {
   messageId = schema.string(), from = id, to = id, ciphertext = base64, iv = base64,
@@ -22,6 +25,16 @@ ns:emits("encrypted_message", schema.named("EncryptedMessage", schema.object {
 
 local function key_of(user_id) return "key:" .. user_id end
 
+--- A JWK with its private part, as a table or as a text, or a PEM file of one.
+local function holds_private(key)
+  if type(key) == "string" then
+    if key:find("PRIVATE KEY", 1, true) then return true end
+    local is_json, decoded = pcall(json.decode, key)
+    key = is_json and decoded or nil
+  end
+  return type(key) == "table" and (key.d ~= nil or key.k ~= nil)
+end
+
 events.on(ns, "publish_key", {
   schema.object {
     publicKey = public_key, keyId = schema.string { min = 1, max = 128 },
@@ -29,15 +42,10 @@ events.on(ns, "publish_key", {
   returns = schema.object { success = schema.enum { true }, keyId = schema.string() },
 }, function(socket, data)
   local key = data.publicKey
-  if type(key) == "table" then
-    -- A JWK; never one with the private part.
-    if key.d ~= nil or key.k ~= nil then
-      fail("invalid", "publicKey: holds a private key; it was not kept", { path = "$.publicKey" })
-    end
-    if #json.encode(key) > MAX_KEY_BYTES then
-      fail("invalid", "publicKey: is too large", { path = "$.publicKey" })
-    end
+  if holds_private(key) then
+    fail("invalid", "publicKey: holds a private key; it was not kept", { path = "$.publicKey" })
   end
+  sending.refuse_unfit("publicKey", key, MAX_KEY_BYTES)
   events.stored(ns.store:set(key_of(socket.data.who.userId), {
     publicKey = key, keyId = data.keyId, updatedAt = iso_time(),
   }))

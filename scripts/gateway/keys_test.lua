@@ -20,6 +20,19 @@ describe("end-to-end encryption", function()
     expect(b:received("encrypted_message")).to_equal {}
   end)
 
+  it("keeps no private key, however it is written, and no binary", function()
+    local a = user("u1")
+    for _, key in ipairs {
+      { kty = "EC", d = "c2VjcmV0" }, '{"kty": "oct", "k": "c2VjcmV0"}',
+      "-----BEGIN PRIVATE KEY-----\nc2VjcmV0", { x = bytes "x" },
+      { x = ("x"):rep(5000) },
+    } do
+      expect(a:call("publish_key", { publicKey = key, keyId = "k1" }))
+        .to_match { error = { code = "invalid", data = { path = "$.publicKey" } } }
+    end
+    expect(a:call("get_key", { userId = "u1" })).to_match { error = { code = "not_found" } }
+  end)
+
   it("keeps the newest key, also for later", function()
     local a = user("u1")
     a:call("publish_key", { publicKey = "first", keyId = "k1" })

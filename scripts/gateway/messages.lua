@@ -26,7 +26,7 @@ ns:emits("notification", schema.named("Notification", schema.object {
 ns:emits("announcement", schema.named("Announcement", schema.object {
   id = schema.integer(), type = schema.string(), priority = outlet.priority,
   title = schema.optional(text), message = text, data = schema.optional(schema.any()),
-  timestamp = schema.string(),
+  keepSeconds = schema.number(), timestamp = schema.string(),
 }))
 
 local SAYS = {
@@ -107,7 +107,7 @@ end)
 
 events.route(ns, "GET", "/socket/users/:userId/notifications", { roles = READERS },
   function(request)
-    local user_id = request.params.userId
+    local user_id = events.check(id, request.params.userId, "userId")
     local page = notifications_of(user_id, paging.of(request.query))
     return 200, { notifications = page.items, next = page.next,
                   waiting = mailbox.waiting(ns, identity.user_room(user_id)) }
@@ -122,8 +122,7 @@ end
 local template_body = schema.object(SAYS)
 events.route(ns, "PUT", "/socket/templates/:name", { roles = { "admin" }, body = template_body },
   function(request)
-    local name, problem = schema.check(id, request.params.name)
-    if problem then fail("invalid", "name: " .. problem.message, { path = "$.name" }) end
+    local name = events.check(id, request.params.name, "name")
     local result, why = ns.store:transaction(function(store)
       return { new = templates.keep(store, name, request.json) }
     end)
@@ -142,7 +141,10 @@ events.route(ns, "GET", "/socket/templates/:name", { roles = READERS }, function
 end)
 
 events.route(ns, "DELETE", "/socket/templates/:name", { roles = { "admin" } }, function(request)
-  ns.store:transaction(function(store) templates.remove(store, request.params.name) end)
+  local done, why = ns.store:transaction(function(store)
+    return templates.remove(store, request.params.name)
+  end)
+  if not done then fail("unavailable", why) end
   return 204
 end)
 

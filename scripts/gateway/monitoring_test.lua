@@ -83,6 +83,12 @@ describe("who is there", function()
       connectedAt = "2026-03-01T08:00:00.000Z", lastActivity = "2026-03-01T08:01:00.000Z" } }
   end)
 
+  it("is asked for by a name that could be one", function()
+    local status, body = support.get("/socket/users/" .. ("x"):rep(3000) .. "/notifications")
+    expect(status).to_equal(422)
+    expect(body.error.data.path).to_equal("$.userId")
+  end)
+
   it("is said of one user, to that user, too", function()
     local a = user("u1")
     local path = "/socket/users/u1/connected"

@@ -52,7 +52,8 @@ events.on(ns, "ai_request", {
 }, function(socket, request)
   local who = socket.data.who
   refuse_strangers(socket, request.sessionId)
-  sending.refuse_large(request.message)
+  sending.refuse_unfit("message", request.message)
+  sending.refuse_unfit("parameters", request.parameters)
   if ns.store:get(answered_key(who.sessionId, request.requestId)) then
     return { success = true, requestId = request.requestId, status = "answered" }
   end
@@ -86,6 +87,7 @@ ns:serve("respond", function(response)
   local done, why = ns.store:transaction(function(store)
     if store:get(key) then return true end
     mailbox.keep(store, owner, "ai_response", response, math.huge)
+    events.stored(identity.keep_session(ns, response.sessionId, response.userId))
     return events.stored(store:set(key, true, { ttl = ANSWERED_SECONDS }))
   end)
   if not done then fail("unavailable", why) end

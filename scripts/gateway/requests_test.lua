@@ -70,6 +70,39 @@ describe("a request", function()
     expect(jobs_of(w)).to_have_length(1)
   end)
 
+  it("that nobody could do leaves nothing behind", function()
+    open()
+    ask_for(a, "r1", { toolId = "nobodys" })
+    advance(7)
+    ask_for(a, "r2", { toolId = "nobodys" })
+    a:call("ai_cancel", { requestId = "r2" })
+    expect(a:received("ai_response")).to_have_length(2)
+    expect(next(state("/workers").queues)).to_be_nil()
+    expect(next(state("/workers").jobs)).to_be_nil()
+  end)
+
+  it("has no binary, and says so", function()
+    open()
+    for field, value in pairs { message = { picture = bytes "x" }, parameters = { bytes "x" } } do
+      expect(ask_for(a, "r1", { [field] = value, toolId = "upper" }))
+        .to_match { error = { code = "invalid", data = { path = "$." .. field } } }
+    end
+    expect(ask_for(a, "r1", { parameters = { text = ("x"):rep(70000) } }))
+      .to_match { error = { code = "invalid", data = { path = "$.parameters" } } }
+  end)
+
+  it("whose answer is too large for the store is answered all the same", function()
+    open()
+    local w = worker("w1")
+    ask_for(a, "r1")
+    support.settle()
+    expect(answer(w, jobs_of(w)[1], { response = ("x"):rep(2 ^ 20) })).to_equal { success = true }
+    support.settle()
+    expect(a:received("ai_response"))
+      .to_match { { requestId = "r1", success = false, error = { code = "too_large" } } }
+    expect(next(state("/workers").jobs)).to_be_nil()
+  end)
+
   it("asked twice is done once", function()
     open()
     local w = worker("w1")

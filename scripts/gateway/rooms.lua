@@ -47,6 +47,7 @@ end
 -- What users do --------------------------------------------------------------------------------
 
 events.on(ns, "create_room", { room_wish, returns = done }, function(socket, wish)
+  sending.refuse_unfit("metadata", wish.metadata)
   rooms.create(ns, wish.roomId, socket.data.who.userId, wish)
   return { success = true, roomId = wish.roomId }
 end)
@@ -80,7 +81,7 @@ events.on(ns, "room_message", {
   returns = schema.object { success = schema.enum { true }, id = schema.integer() },
 }, function(socket, data)
   rate.refuse_over(ns.state, "messages", socket.data.who.userId)
-  sending.refuse_large(data.message)
+  sending.refuse_unfit("message", data.message)
   local user_id = refuse_strangers(socket, data.roomId)
   local message_id = publishing.now(ns, "room_message", {
     roomId = data.roomId, from = user_id, message = data.message, messageId = data.messageId,
@@ -113,6 +114,7 @@ end)
 events.route(ns, "POST", "/socket/rooms", { roles = SENDERS, body = schema.object(WISH) },
   function(request)
     local wish = request.json
+    sending.refuse_unfit("metadata", wish.metadata)
     local room = rooms.create(ns, wish.roomId, wish.owner, wish)
     return 201, { success = true, room = describe(wish.roomId, room) }
   end)
@@ -152,7 +154,7 @@ events.route(ns, "POST", "/socket/rooms/message", {
   }),
 }, function(request)
   local data = request.json
-  sending.refuse_large(data.message)
+  sending.refuse_unfit("message", data.message)
   rooms.find(ns.store, data.roomId)
   return sending.send(ns, "room_message", {
     roomId = data.roomId, from = data.from or null, message = data.message, timestamp = iso_time(),

@@ -48,6 +48,17 @@ describe("a room", function()
     expect(code(b:call("leave_room", { roomId = "r" }))).to_equal("not_found")
   end)
 
+  it("holds no binary: over HTTP it could not be shown", function()
+    local wishes = { roomId = "r", metadata = { picture = bytes "x" } }
+    expect(code(a:call("create_room", wishes))).to_equal("invalid")
+    a:call("create_room", { roomId = "r" })
+    local said = a:call("room_message", { roomId = "r", message = { picture = bytes "x" } })
+    expect(said.error).to_match { code = "invalid", data = { path = "$.message" } }
+    expect(post("/socket/rooms", { roomId = "s", metadata = { text = ("x"):rep(70000) } }))
+      .to_equal(422)
+    expect((get("/socket/rooms"))).to_equal(200)
+  end)
+
   it("there is once; what there is not, is not found", function()
     a:call("create_room", { roomId = "r" })
     expect(code(b:call("create_room", { roomId = "r" }))).to_equal("conflict")

@@ -19,6 +19,17 @@ describe("a template", function()
       title = "Hello Ann", message = "3 new", type = "greeting", data = { link = "/u/Ann" } } }
   end)
 
+  it("leaves what it has no values for as it is", function()
+    local data = { list = json.array {}, deep = { { word = "{{word}}" }, json.array {} }, n = 5 }
+    support.http("PUT", "/socket/templates/t", { message = "m", data = data }, "admin")
+    local a = support.user("u1")
+    support.post("/socket/notifications", {
+      userId = "u1", template = "t", values = { word = "w" } })
+    support.settle()
+    expect(json.encode(a:received("notification")[1].data.list)).to_equal("[]")
+    expect(json.encode(a:received("notification")[1].data.deep)).to_equal('[{"word":"w"},[]]')
+  end)
+
   it("needs all its values, and to be there", function()
     put("t", { message = "{{a}} {{b}}" })
     local status, answer = notify("u1", nil, { template = "t", values = { a = 1 } })

@@ -77,6 +77,7 @@ end)
 ns:on_disconnect(function(socket, reason)
   presence.remove(ns.state, socket)
   outlet.forget(ns, socket)
+  identity.keep_session(ns, socket.data.who.sessionId, socket.data.who.userId)
   log.debug("disconnected", { user = socket.data.who.userId, socket = socket.id, reason = reason })
 end)
 
@@ -98,6 +99,9 @@ events.on(ns, "refresh_token", {
   schema.object { token = schema.string { min = 1 } },
   returns = schema.object { success = schema.enum { true }, expiresAt = schema.any() },
 }, function(socket, data)
+  if not socket.data.user.sub then
+    fail("forbidden", "this connection came without a token; come again with it")
+  end
   local claims, why, code = socket:refresh(data.token)
   if not claims then fail(code or "unauthorized", why) end
   return { success = true, expiresAt = claims.exp and iso_time(claims.exp) or null }
@@ -105,6 +109,12 @@ end)
 
 spawn(function() outlet.look_after(ns) end)
 every(RETRY_SECONDS, function() mailbox.retry(ns) end)
+every(identity.SESSION_TURN, function()
+  for session_id, user_id in pairs(presence.sessions(ns.state)) do
+    identity.keep_session(ns, session_id, user_id)
+  end
+end)
+spawn(function() mailbox.retry(ns) end)  -- what a reload interrupted
 if not REQUIRE_TOKEN then
   spawn(function()
     if ns.state.warned then return end

@@ -34,9 +34,32 @@ describe("a connection", function()
   it("can't take another user's session", function()
     user("u1", "s1"):disconnect()
     expect(refusal { userId = "u2", sessionId = "s1" }).to_match { data = { code = "forbidden" } }
-    user("u1", "s1")
-    advance(25 * 3600)
+    local a = user("u1", "s1")
+    advance(25.9 * 3600)
+    expect(refusal { userId = "u2", sessionId = "s1" }).to_match { data = { code = "forbidden" } }
+    a:disconnect()
+    advance(23.9 * 3600)
+    expect(refusal { userId = "u2", sessionId = "s1" }).to_match { data = { code = "forbidden" } }
+    advance(0.2 * 3600)
     user("u2", "s1")  -- forgotten by then
+  end)
+
+  it("can't take a session for which another user's answer waits", function()
+    local a, w = user("u1", "s1"), support.worker("w1")
+    support.ask(a, "r1")
+    settle()
+    a:disconnect()
+    support.answer(w, support.jobs_of(w)[1])
+    advance(25 * 3600)
+    expect(refusal { userId = "u2", sessionId = "s1" }).to_match { data = { code = "forbidden" } }
+    a = user("u1", "s1")
+    settle()
+    expect(a:received("ai_response")).to_match { { requestId = "r1", response = "HELLO" } }
+  end)
+
+  it("by a token may have a name of an authorization server's", function()
+    local a = connect("/gateway", { user = { sub = "auth0|5f7c8ec7" } })
+    expect(a:received("connected")).to_match { { userId = "auth0|5f7c8ec7" } }
   end)
 
   it("by a token is the token's user", function()
@@ -75,6 +98,19 @@ describe("a connection", function()
     expect(a.connected).to_equal(false)
   end)
 
+  it("may not go on and on with whatever it does", function()
+    settings { ["limits.events_per_minute"] = 3 }
+    local a, b = user("u1"), user("u2")
+    for _ = 1, 3 do
+      expect(a:call("set_filters", { events = { "notification" } })).to_equal { success = true }
+    end
+    local refused = a:call("publish_key", { publicKey = "x", keyId = "k" })
+    expect(refused.error.code).to_equal("rate_limited")
+    expect(b:call("get_key", { userId = "u1" }).error.code).to_equal("not_found")
+    advance(60)
+    expect(a:call("publish_key", { publicKey = "x", keyId = "k" })).to_match { success = true }
+  end)
+
   it("hears of events that there are none of", function()
     local a = user("u1")
     expect(a:call("ai_reqest", {})).to_match { error = { code = "unknown_event" } }
@@ -85,6 +121,9 @@ describe("a connection", function()
     expect(a:call("refresh_token", { token = "nonsense" }))
       .to_match { error = { code = "unauthorized" } }
     expect(a:call("refresh_token", {})).to_match { error = { code = "invalid" } }
+    local b = user("u1")  -- has no token that could be renewed
+    expect(b:call("refresh_token", { token = "nonsense" }))
+      .to_match { error = { code = "forbidden" } }
   end)
 end)
 
@@ -114,6 +153,16 @@ describe("filters", function()
     expect(types(none)).to_equal {}
     expect(types(billing)).to_equal { "billing" }
     expect(types(urgent)).to_equal { "chat" }
+  end)
+
+  it("hold for those who acknowledge, too", function()
+    local a = user("u1", "s1", { acks = true, filters = { types = { "billing" } } })
+    local got = support.acknowledge(a, "notification")
+    notify { type = "chat" }
+    notify { type = "billing" }
+    expect(got).to_match { { type = "billing" } }
+    local _, seen = support.get("/socket/users/u1/notifications")
+    expect(seen.waiting).to_equal(0)
   end)
 
   it("can be taken back", function()

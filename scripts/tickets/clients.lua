@@ -54,6 +54,7 @@ ns:on_connect(function(socket)
     socketId = socket.id, clientId = client.clientId, connectedAt = client.connectedAt,
     totalConnected = register.count(ns.state),
   })
+  if register.is_in(client, "dashboard") then tell_staff("connected", client) end
 end)
 
 ns:on_disconnect(function(socket, reason)

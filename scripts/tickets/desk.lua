@@ -84,17 +84,15 @@ staff_route("GET", "/counters", nil, function()
 end)
 
 --- A queue as the wall shows it: who is served where, and the first who wait.
-local function shown_queue(records, service_type)
-  local queue = forecast.queue(records, service_type)
+local function shown_queue(records, service_type, serving)
+  local queue = forecast.queue(records, service_type, serving)
   queue.tickets, queue.nowServing = json.array {}, json.array {}
   local ids = queues.of(records, service_type)
   for i = 1, math.min(#ids, SHOWN_WAITING) do
     queue.tickets[i] = notices.shown(records, records.tickets[ids[i]])
   end
-  for _, ticket in pairs(records.tickets) do
-    if ticket.serviceType == service_type and ticket.status == "serving" then
-      table.insert(queue.nowServing, notices.shown(records, ticket))
-    end
+  for i, ticket in ipairs(serving[service_type] or {}) do
+    queue.nowServing[i] = notices.shown(records, ticket)
   end
   table.sort(queue.nowServing, function(a, b) return a.servedAt > b.servedAt end)
   return queue
@@ -102,8 +100,9 @@ end
 
 route("GET", "/queues", function()
   local records, list = office.ledger:records(), {}
+  local serving = forecast.serving(records)
   for service_type in pairs(records.services) do
-    list[#list + 1] = shown_queue(records, service_type)
+    list[#list + 1] = shown_queue(records, service_type, serving)
   end
   table.sort(list, function(a, b) return a.serviceType < b.serviceType end)
   return 200, { queues = json.array(list), timestamp = iso_time() }

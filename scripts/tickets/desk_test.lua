@@ -75,6 +75,13 @@ describe("a ticket", function()
     expect(support.queue("A")).to_be_nil()
   end)
 
+  it("is not found by a name that is none of a ticket", function()
+    local name = ("x"):rep(3000)
+    expect((request("GET", "/tickets/" .. name))).to_equal(404)
+    expect(support.serve(name, "1")).to_equal(404)
+    expect(support.cancel(name)).to_equal(404)
+  end)
+
   it("is of a service that settings list, if they do", function()
     settings { ["tickets.services"] = { "Finance" } }
     expect(support.take("Finance", "u1")).to_equal(201)

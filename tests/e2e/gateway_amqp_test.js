@@ -16,7 +16,8 @@ const SECRET = "a secret of more than thirty-two bytes";
 describe("the gateway over RabbitMQ", { skip: RabbitMQ.installed ? false : "rabbitmq-server is not installed" }, () => {
   let rabbit, admin, broker, socket;
   const clients = new Clients(), responses = [], updates = [];
-  const answer = (requestId) => until(() => responses.find((each) => each.requestId === requestId), `answer to ${requestId}`);
+  const answer = (requestId) => until(
+    () => responses.find((each) => each.requestId === requestId), `answer to ${requestId}`);
   const ask = (requestId, toolId, message) => socket.emitWithAck("ai_request", { requestId, toolId, message });
   const reply = (job, type, fields) => admin.channel.sendToQueue("gateway.replies",
     Buffer.from(JSON.stringify({ jobId: job.jobId, type, ...fields })));

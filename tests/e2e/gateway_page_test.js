@@ -69,7 +69,8 @@ describe("the gateway's pages", () => {
   it("encrypt in the browser what the broker passes on, also to who is away", async () => {
     const dan = await visit("dan", "private.html");
     await dan.shows("#keys", /dan\s+(\d{3} ){7}\d{3}/);
-    await until(async () => !(await dan.evaluate(() => document.querySelector("#write button").disabled)), "a published key");
+    await until(async () => !(await dan.evaluate(() => document.querySelector("#write button").disabled)),
+      "a published key");
     const eve = await visit("eve", "private.html");
     await eve.fill("#to", "dan");
     await eve.fill("#words", "nobody else reads this");

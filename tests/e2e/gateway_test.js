@@ -3,6 +3,8 @@
 // all kinds, and what is left after the broker was killed.
 
 const assert = require("node:assert");
+const fs = require("node:fs");
+const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const jwt = require("jsonwebtoken");
 const { Broker } = require("./lib/broker");
@@ -23,7 +25,9 @@ const SERVICE = token({ role: "service" });
 async function rest(broker, method, path, body, bearer = SERVICE) {
   const response = await fetch(broker.url + path, {
     method, body: body && JSON.stringify(body),
-    headers: { ...(body && { "content-type": "application/json" }), ...(bearer && { authorization: `Bearer ${bearer}` }) },
+    headers: {
+      ...(body && { "content-type": "application/json" }), ...(bearer && { authorization: `Bearer ${bearer}` }),
+    },
   });
   const text = await response.text();
   return { status: response.status, body: text && JSON.parse(text) };
@@ -145,7 +149,8 @@ describe("the gateway", () => {
     const errors = collect(goes, "error");
     const renewed = await stays.emitWithAck("refresh_token", { token: token({ sub: "short" }) });
     assert.strictEqual(renewed.success, true);
-    assert.strictEqual((await stays.emitWithAck("refresh_token", { token: token({ sub: "other" }) })).error.code, "unauthorized");
+    const others = await stays.emitWithAck("refresh_token", { token: token({ sub: "other" }) });
+    assert.strictEqual(others.error.code, "unauthorized");
     await event(goes, "disconnect");
     assert.deepStrictEqual(errors.map((each) => each.code), ["token_expired"]);
     assert.ok(stays.connected);
@@ -254,7 +259,9 @@ it("the gateway's variables are the document's", async () => {
     env: { SOCKET_CORS_ORIGIN: "http://pages.example", SOCKET_PING_TIMEOUT: "7000", SOCKET_PING_INTERVAL: "9000",
       GATEWAY_REQUIRE_TOKEN: "true" },
   });
-  const response = await fetch(`${broker.url}/socket.io/?EIO=4&transport=polling`, { headers: { origin: "http://pages.example" } });
+  const response = await fetch(`${broker.url}/socket.io/?EIO=4&transport=polling`, {
+    headers: { origin: "http://pages.example" },
+  });
   assert.strictEqual(response.headers.get("access-control-allow-origin"), "http://pages.example");
   const open = JSON.parse((await response.text()).slice(1));
   assert.deepStrictEqual([open.pingInterval, open.pingTimeout], [9000, 7000]);
@@ -269,7 +276,8 @@ it("who comes back by recovery is out of the rooms that it lost meanwhile", asyn
   await a.emitWithAck("create_room", { roomId: "kept" });
   await a.emitWithAck("create_room", { roomId: "lost" });
   const heard = collect(a, "room_message");
-  const meanwhile = event(a, "disconnect").then(() => rest(broker, "POST", "/socket/rooms/leave", { roomId: "lost", userId: "u1" }));
+  const meanwhile = event(a, "disconnect")
+    .then(() => rest(broker, "POST", "/socket/rooms/leave", { roomId: "lost", userId: "u1" }));
   a.io.reconnectionDelay(300);
   a.io.engine.close();
   assert.strictEqual((await meanwhile).status, 200);
@@ -284,9 +292,29 @@ it("who comes back by recovery is out of the rooms that it lost meanwhile", asyn
   await broker.stop();
 });
 
+it("what a reload keeps from being delivered is delivered by the new scripts", async () => {
+  const broker = await start();
+  const socket = await user(broker, "u1", "s1", { auth: { acks: true } });
+  const asked = new Promise((resolve) => socket.once("notification", resolve));  // stays without an answer
+  const sent = await rest(broker, "POST", "/socket/notifications", { userId: "u1", message: "one" });
+  assert.strictEqual(sent.status, 200);
+  await within(asked, "notification");
+  const notifications = collect(socket, "notification");
+  fs.appendFileSync(path.join(broker.folder, "gateway/users.lua"), "-- saved\n");
+  await has(notifications, 1, "notifications");
+  await until(async () => {
+    const { body } = await rest(broker, "GET", "/socket/users/u1/notifications");
+    return body.waiting === 0;
+  }, "the acknowledgement to be noted");
+  assert.deepStrictEqual(messages(notifications), ["one"]);
+  await broker.stop();
+});
+
 describe("a gateway that is killed", () => {
   it("loses nothing that it had accepted, and does nothing twice", async () => {
-    const broker = await start({ settings: { "settings.workers.return_seconds": 1, "settings.workers.wait_seconds": 10 } });
+    const broker = await start({
+      settings: { "settings.workers.return_seconds": 1, "settings.workers.wait_seconds": 10 },
+    });
     let open;
     const gate = new Promise((resolve) => { open = resolve; });
     // Both come back by themselves; the worker says what it is at.
@@ -308,13 +336,16 @@ describe("a gateway that is killed", () => {
     }
     const due = new Date(Date.now() + 1500).toISOString();
     for (const body of [{ deliverAt: due, message: "due while dead" }, { delaySeconds: 3600, message: "much later" }]) {
-      assert.strictEqual((await rest(broker, "POST", "/socket/notifications", { userId: "away", ...body })).status, 202);
+      const planned = await rest(broker, "POST", "/socket/notifications", { userId: "away", ...body });
+      assert.strictEqual(planned.status, 202);
     }
     await rest(broker, "POST", "/socket/rooms", { roomId: "kept", persistent: true, members: ["away"] });
     await rest(broker, "POST", "/socket/rooms/message", { roomId: "kept", message: "said before" });
     await rest(broker, "PUT", "/socket/templates/hello", { message: "Hello {{name}}" }, token({ role: "admin" }));
 
-    await broker.restart({ signal: "SIGKILL", meanwhile: () => until(() => Date.now() > Date.parse(due), "the schedule's time") });
+    await broker.restart({
+      signal: "SIGKILL", meanwhile: () => until(() => Date.now() > Date.parse(due), "the schedule's time"),
+    });
 
     const away = clients.make(broker, "/", { auth: { userId: "away", sessionId: "s-away", acks: true } });
     const notifications = collect(away, "notification");
@@ -342,7 +373,8 @@ describe("a gateway that is killed", () => {
     await rest(broker, "POST", "/socket/notifications", { userId: "away", message: "last" });
     await until(() => notifications.some((each) => each.message === "last"), "the last notification");
     assert.strictEqual(notifications.length, 22);
-    assert.strictEqual((await asker.emitWithAck("ai_request", { toolId: "slow", message: "x", requestId: "r1" })).status, "answered");
+    const again = await asker.emitWithAck("ai_request", { toolId: "slow", message: "x", requestId: "r1" });
+    assert.strictEqual(again.status, "answered");
     assert.strictEqual(responses.length, 2);
     await within(broker.stop(), "the end");
   });

@@ -118,7 +118,8 @@ describe("the tickets app", () => {
     const cancelled = await call("POST", `/tickets/${second.ticketId}/cancel`, { body: {} });
     assert.deepStrictEqual([cancelled.status, cancelled.body.status], [200, "cancelled"]);
     for (const socket of [boss, queue, owner]) {
-      for (const [name, status] of [["ticketCreated", "waiting"], ["ticketServing", "serving"], ["ticketCompleted", "completed"]]) {
+      const life = { ticketCreated: "waiting", ticketServing: "serving", ticketCompleted: "completed" };
+      for (const [name, status] of Object.entries(life)) {
         const seen = await hears(socket, name, ({ ticketId }) => ticketId === ticket.ticketId);
         assert.strictEqual(seen.status, status);
         assert.strictEqual(seen.ticketNumber, ticket.ticketNumber);
@@ -128,7 +129,8 @@ describe("the tickets app", () => {
     }
     await hears(queue, "queueUpdated", ({ waiting, serving: s }) => waiting === 0 && s === 0);
     await hears(boss, "queueUpdated");
-    await hears(counter, "counterStatusChange", ({ status, previousStatus }) => status === "open" && previousStatus === "busy");
+    await hears(counter, "counterStatusChange",
+      ({ status, previousStatus }) => status === "open" && previousStatus === "busy");
     await hears(boss, "counterStatusChange", ({ ticketNumber }) => ticketNumber === ticket.ticketNumber);
     assert.deepStrictEqual(heard(owner, "ticketCreated").map((each) => each.ticketId), [ticket.ticketId]);
     const { body: { queues } } = await call("GET", "/queues");
@@ -277,6 +279,56 @@ describe("the tickets app, reloaded", () => {
   });
 });
 
+it("a client of the tickets app whose connection is recovered is who it was, where it was", async () => {
+  const clients = new Clients();
+  const broker = await start({ "recovery.enabled": true });
+  const client = async () => {
+    const response = await fetch(`${broker.url}/clients`, { headers: { "x-user-role": "admin" } });
+    return (await response.json()).clients.find((each) => each.language === "rw");
+  };
+  const socket = await clients.open(broker, "/"), watcher = await clients.open(broker, "/");
+  await watcher.emitWithAck("joinDashboard", { userRole: "admin", userId: "boss" });
+  const seen = [];
+  watcher.on("staffConnectionUpdate", (update) => seen.push([update.action, update.clientId]));
+  await socket.emitWithAck("joinDashboard", { userRole: "staff", userId: "ann" });
+  await socket.emitWithAck("joinServiceQueue", { serviceType: "Finance" });
+  await socket.emitWithAck("clientInfo", { language: "rw" });
+  const { clientId, ...record } = await client();
+  await until(() => seen.length === 1, "staff to be there");
+  socket.io.reconnection(true);
+  socket.io.reconnectionDelay(10);
+  socket.io.engine.close();
+  await event(socket, "connect");
+  assert.ok(socket.recovered);
+  assert.deepStrictEqual(await client(), { clientId, ...record });
+  const left = await socket.emitWithAck("leaveRoom", { room: "dashboard" });
+  assert.deepStrictEqual(left, { success: true, room: "dashboard" });
+  await until(() => seen.length === 4, "staff to come and go");
+  assert.deepStrictEqual(seen,
+    ["connected", "disconnected", "connected", "disconnected"].map((what) => [what, clientId]));
+  clients.closeAll();
+  await broker.stop();
+});
+
+it("tickets of a service that the settings list no more can still be ended", async () => {
+  const broker = await start();
+  const post = async (path, body) => (await fetch(broker.url + path, {
+    method: "POST", body: JSON.stringify(body || {}), headers: { "content-type": "application/json" },
+  })).json();
+  const served = await post("/tickets", { serviceType: "Bakery", userId: "ann" });
+  const waiting = await post("/tickets", { serviceType: "Bakery", userId: "bob" });
+  await post(`/tickets/${served.ticketId}/serve`, { counterId: "1" });
+  await broker.restart({ meanwhile: () => {
+    const file = path.join(broker.folder, "tickets/moonwire.toml");
+    fs.writeFileSync(file, `${fs.readFileSync(file, "utf8")}\nservices = ["Registry"]\n`);
+  } });
+  assert.strictEqual((await post(`/tickets/${served.ticketId}/complete`)).status, "completed");
+  assert.strictEqual((await post(`/tickets/${waiting.ticketId}/serve`, { counterId: "1" })).status, "serving");
+  assert.strictEqual((await post(`/tickets/${waiting.ticketId}/cancel`)).status, "cancelled");
+  assert.strictEqual((await post("/tickets", { serviceType: "Bakery", userId: "ann" })).error.code, "invalid");
+  await broker.stop();
+});
+
 describe("the tickets app, killed", () => {
   const clients = new Clients();
   let broker;
@@ -299,7 +351,9 @@ describe("the tickets app, killed", () => {
     const visitors = Array.from({ length: 8 }, async (_, i) => {
       try {
         for (;;) {
-          const { status, body } = await post("/tickets", { serviceType: i % 2 ? "A" : "B", userId: `u-${i}-${acknowledged.length}` });
+          const { status, body } = await post("/tickets", {
+            serviceType: i % 2 ? "A" : "B", userId: `u-${i}-${acknowledged.length}`,
+          });
           if (status === 201) acknowledged.push(body);
         }
       } catch {
@@ -330,7 +384,8 @@ describe("the tickets app, killed", () => {
       const numbers = queue.tickets.map(({ number }) => number);
       assert.deepStrictEqual(numbers, [...numbers].sort((a, b) => a - b), "in order");
       const { body: next } = await post("/tickets", { serviceType: queue.serviceType, userId: "late" });
-      const last = Math.max(...acknowledged.filter((each) => each.serviceType === queue.serviceType).map(({ number }) => number));
+      const before = acknowledged.filter((each) => each.serviceType === queue.serviceType);
+      const last = Math.max(...before.map(({ number }) => number));
       assert.ok(next.number > last, "no number is given out twice");
       assert.strictEqual(next.position, queue.waiting + 1);
     }

@@ -3,16 +3,19 @@
 local schema = require "schema"
 local access = require "lib.access"
 local presence = require "lib.presence"
+local rate = require "lib.rate"
 local stats = require "lib.stats"
 
 local events = {}
 
 local known = {}
 
---- What holds, with defaults filled in; raises `invalid` with the field that doesn't.
-function events.check(shape, value)
+--- What holds, with defaults filled in; raises `invalid` with the field that doesn't. `name` is the
+--- field that the value itself is.
+function events.check(shape, value, name)
   local checked, problem = schema.check(shape, value)
   if not problem then return checked end
+  if name then problem.path = "$." .. name end
   local field = problem.path:gsub("^%$%.?", "")
   if field == "" then field = "data" end
   fail("invalid", field .. ": " .. problem.message, problem)
@@ -34,7 +37,10 @@ function events.on(ns, event, contract, handler)
   ns:on(event, contract, function(socket, data)
     stats.received(ns.state, event)
     presence.touch(ns.state, socket)
-    return passed(ns, pcall(function() return handler(socket, events.check(shape, data)) end))
+    return passed(ns, pcall(function()
+      rate.refuse_over(ns.state, "events", socket.data.who.userId)
+      return handler(socket, events.check(shape, data))
+    end))
   end)
 end
 

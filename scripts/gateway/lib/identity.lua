@@ -3,6 +3,7 @@
 -- first had it.
 local schema = require "schema"
 local events = require "lib.events"
+local mailbox = require "lib.mailbox"
 local option = require "shared.option"
 local outlet = require "lib.outlet"
 
@@ -10,8 +11,8 @@ local identity = {}
 
 local SESSION_SECONDS = option.amount("sessions.keep_hours", 24) * 3600
 
-identity.id = schema.string { min = 1, max = 128, pattern = "^[%w._:@+-]+$",
-                              description = "letters, digits, . _ : @ + -" }
+identity.id = schema.string { min = 1, max = 128, pattern = "^[%w._:@|+-]+$",
+                              description = "letters, digits, . _ : @ | + -" }
 
 local id = identity.id
 local AUTH = schema.object {
@@ -37,17 +38,31 @@ local function from_claims(claims, auth)
   return user_id, schema.check(id, session)
 end
 
+local function session_key(session_id) return "session:" .. session_id end
+
+--- The session stays the user's for a while from now on; for as long as answers may wait for it, if
+--- some do: they are not for whoever has it next.
+function identity.keep_session(ns, session_id, user_id)
+  local waits = mailbox.waiting(ns, identity.session_room(session_id)) > 0
+  return ns.store:set(session_key(session_id), user_id, {
+    ttl = waits and math.max(SESSION_SECONDS, mailbox.KEEP_SECONDS) or SESSION_SECONDS,
+    durable = false,
+  })
+end
+
 --- The session becomes the user's, if it is nobody else's.
 local function take_session(ns, session_id, user_id)
-  local key = "session:" .. session_id
   local owner, why = ns.store:transaction(function(store)
-    local owner = store:get(key) or user_id
-    if owner == user_id then events.stored(store:set(key, user_id, { ttl = SESSION_SECONDS })) end
+    local owner = store:get(session_key(session_id)) or user_id
+    if owner == user_id then events.stored(identity.keep_session(ns, session_id, user_id)) end
     return owner
   end, { durable = false })
   if not owner then fail("unavailable", why) end
   if owner ~= user_id then fail("forbidden", "the session is another user's") end
 end
+
+--- How often the sessions of those who are connected are to be kept.
+identity.SESSION_TURN = math.max(1, math.min(3600, SESSION_SECONDS / 4))
 
 --- Middleware: leaves socket.data.who = {userId, sessionId}.
 function identity.admit(ns, socket)

@@ -103,23 +103,28 @@ function job_table.enqueue(state, job, first)
   if first then table.insert(queue, 1, job.jobId) else queue[#queue + 1] = job.jobId end
 end
 
---- Takes the first job of a tool's queue for which `choose(job)` finds somebody; the job, and whom.
-function job_table.take(state, tool_id, choose)
-  local queue = state.queues[tool_id] or {}
-  local i = 1
-  while i <= #queue do
-    local job = state.jobs[queue[i]]
-    local chosen = job and job.state == "queued" and choose(job)
-    if chosen then
+--- The job does not wait any more, without having been taken.
+function job_table.unqueue(state, job)
+  local queue = all(state) and state.queues[job.toolId] or {}
+  for i, id in ipairs(queue) do
+    if id == job.jobId then
       table.remove(queue, i)
-      return job, chosen
-    elseif not job or job.state ~= "queued" then
-      table.remove(queue, i)  -- cancelled, or given up
-    else
-      i = i + 1
+      break
     end
   end
-  if #queue == 0 then state.queues[tool_id] = nil end
+  if #queue == 0 then state.queues[job.toolId] = nil end
+end
+
+--- Takes the first job of a tool's queue for which `choose(job)` finds somebody; the job, and whom.
+function job_table.take(state, tool_id, choose)
+  for _, id in ipairs(state.queues[tool_id] or {}) do
+    local job = state.jobs[id]
+    local chosen = job and choose(job)  -- what a reload finds may be of older scripts
+    if chosen then
+      job_table.unqueue(state, job)
+      return job, chosen
+    end
+  end
 end
 
 --- The tools for which jobs wait.

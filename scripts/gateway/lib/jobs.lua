@@ -40,9 +40,14 @@ end
 --- The job has its answer.
 local function conclude(ns, job, answer)
   if job.worker then pool.release(ns.state, job.worker) end
+  if job.state == "queued" then job_table.unqueue(ns.state, job) end
   job.state, job.answer, job.worker = "finished", answer, nil
   job_table.tally(ns.state, answer.error and "failed" or "finished")
-  job_table.write(ns, job)
+  local _, why = job_table.write(ns, job)
+  if why == "too large" then
+    job.answer = { error = { code = "too_large", message = "the answer is too large to be kept" } }
+    job_table.write(ns, job)
+  end
   respond(ns, job)
 end
 
@@ -62,6 +67,18 @@ local function lose(ns, job, code, message)
   job_table.tally(ns.state, "retried")
   job_table.write(ns, job)
   tell(job, "retrying", { message = message })
+end
+
+--- All that a worker had is lost; if it is back, without the set `still` of what it is at, and it
+--- may have the rest again. Each is written down, which takes time: meanwhile the next may have
+--- been answered, or cancelled.
+local function lose_all(ns, worker_id, message, still)
+  for _, job in ipairs(job_table.of_worker(ns.state, worker_id)) do
+    if job.state == "sent" and job.worker == worker_id and not (still and still[job.jobId]) then
+      if still then job.tried[worker_id] = nil end
+      lose(ns, job, "worker_lost", message)
+    end
+  end
 end
 
 local function send(ns, job, worker_id)
@@ -109,6 +126,7 @@ function jobs.submit(ns, request)
     job_table.remove(state, job)
     fail("unavailable", why)
   end
+  if job.state ~= "new" then return "accepted" end  -- cancelled meanwhile
   job_table.enqueue(state, job)
   spawn(function()
     tell(job, "queued")
@@ -173,12 +191,7 @@ function jobs.returned(ns, worker_id, running)
     still[job_id] = true
     if not held(ns, worker_id, job_id) then unknown[#unknown + 1] = job_id end
   end
-  for _, job in ipairs(job_table.of_worker(ns.state, worker_id)) do
-    if not still[job.jobId] then
-      job.tried[worker_id] = nil  -- it is as good as another
-      lose(ns, job, "worker_lost", "the worker began anew")
-    end
-  end
+  lose_all(ns, worker_id, "the worker began anew", still)
   return unknown
 end
 
@@ -198,9 +211,7 @@ function jobs.sweep(ns)
   local state = ns.state
   for _, worker_id in ipairs(pool.gone(state, now() - RETURN)) do
     pool.remove(state, worker_id)
-    for _, job in ipairs(job_table.of_worker(state, worker_id)) do
-      lose(ns, job, "worker_lost", "the worker is gone")
-    end
+    lose_all(ns, worker_id, "the worker is gone")
   end
   for _, job in ipairs(job_table.list(state)) do
     if job.state == "finished" then

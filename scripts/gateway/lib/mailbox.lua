@@ -81,13 +81,13 @@ end
 local function attempt(ns, sockets, event, data)
   local taken, questions = false, {}
   for _, socket in ipairs(sockets) do
-    if socket.data.acks then
+    if socket.data.acks and outlet.wants(socket, event, data) then
       questions[#questions + 1] = function()
         local _, why = socket:timeout(ACK_SECONDS):call(event, data)
         return why == nil
       end
     else
-      outlet.to_socket(ns, socket, event, data)
+      outlet.to_socket(ns, socket, event, data)  -- unless it is filtered out
       taken = true
     end
   end
@@ -136,12 +136,11 @@ local queued = {}
 function mailbox.deliver(ns, owner)
   if queued[owner] then return end
   queued[owner] = true
+  ns.state.stalled = ns.state.stalled or {}
+  ns.state.stalled[owner] = true  -- until it is done: a reload may put an end to it before
   local ok, why = pcall(ns.lock, ns, stream_of(owner), function()
     queued[owner] = nil
-    local done = deliver_all(ns, owner)
-    local stalled = ns.state.stalled or {}
-    stalled[owner] = not done or nil
-    ns.state.stalled = stalled
+    if deliver_all(ns, owner) then ns.state.stalled[owner] = nil end
   end)
   queued[owner] = nil
   if not ok then error(why, 0) end
@@ -160,7 +159,7 @@ end
 
 function mailbox.send(ns, owner) spawn(function() mailbox.deliver(ns, owner) end) end
 
---- Tries those again whose sockets are there but don't acknowledge.
+--- Tries those again whose sockets are there but don't acknowledge, or whose delivery was cut off.
 function mailbox.retry(ns)
   for owner in pairs(ns.state.stalled or {}) do
     if ns:to(owner):count() == 0 then
@@ -176,5 +175,8 @@ function mailbox.waiting(ns, owner) return read_box(ns.store, owner).waiting end
 
 --- The stream's name, for pages of what was sent.
 mailbox.stream = stream_of
+
+--- How long something waits at most.
+mailbox.KEEP_SECONDS = KEEP_SECONDS
 
 return mailbox

@@ -37,8 +37,10 @@ local function has(list, value)
   return false
 end
 
-local function wanted(filters, event, data)
-  if not filters then return true end
+--- Whether the socket's filters let an event pass.
+function outlet.wants(socket, event, data)
+  local filters = (socket.data.wishes or {}).filters
+  if not filters or not OPTIONAL[event] then return true end
   if filters.events and not has(filters.events, event) then return false end
   if event == "room_message" then return not filters.rooms or has(filters.rooms, data.roomId) end
   if event == "status_update" then return true end
@@ -67,7 +69,7 @@ end
 
 local function to_particular(ns, socket, event, data)
   local wishes = socket.data.wishes or {}
-  if not wanted(wishes.filters, event, data) then return false end
+  if not outlet.wants(socket, event, data) then return false end
   if not wishes.batch then return socket:emit(event, data) end
   local state = ns.state
   state.batches = state.batches or {}

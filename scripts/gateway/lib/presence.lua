@@ -47,17 +47,19 @@ function presence.users(state) return all(state) end
 
 function presence.find(state, user_id) return all(state)[user_id] end
 
+--- The sessions of those who are here, {sessionId -> userId}.
+function presence.sessions(state)
+  local sessions = {}
+  for user_id, user in pairs(all(state)) do
+    for _, socket in pairs(user.sockets) do sessions[socket.sessionId] = user_id end
+  end
+  return sessions
+end
+
 --- How many sockets, users and sessions.
 function presence.counts(state)
-  local sessions, different = {}, 0
-  for _, user in pairs(all(state)) do
-    for _, socket in pairs(user.sockets) do
-      if not sessions[socket.sessionId] then
-        sessions[socket.sessionId] = true
-        different = different + 1
-      end
-    end
-  end
+  local different = 0
+  for _ in pairs(presence.sessions(state)) do different = different + 1 end
   return { sockets = state.socket_count, users = state.user_count, sessions = different }
 end
 

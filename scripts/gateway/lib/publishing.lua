@@ -92,12 +92,14 @@ function publishing.due(ns, id)
   local kind, message = KINDS[scheduled.kind], scheduled.message
   message.timestamp = iso_time()
   local function keep(store)
+    if not store:get(publishing.key(id)) then return false end  -- cancelled meanwhile
     local kept = kind.keep(store, message)
     drop(store, id)
     return kept
   end
   while true do
     local ok, kept, why = pcall(ns.store.transaction, ns.store, keep)
+    if ok and kept == false then return end
     if ok and kept then return kind.send(ns, message, kept) end
     local code = not ok and type(kept) == "table" and kept.code
     if not ok and code ~= "unavailable" then

@@ -33,21 +33,24 @@ end
 
 --- Keys with a prefix, without it; at most `most` of them.
 local function names(store, prefix, most)
-  local list, after = {}, nil
+  local list, after, size = {}, nil, math.min(most, 1000)
   repeat
-    local page = events.stored(store:scan(prefix, { limit = 1000, after = after }))
+    local page = events.stored(store:scan(prefix, { limit = size, after = after }))
     for _, entry in ipairs(page) do
       list[#list + 1] = entry.key:sub(#prefix + 1)
       after = entry.key
     end
-  until #page < 1000 or #list >= most
+  until #page < size or #list >= most
   return list
 end
 
 --- The rooms that a user is a member of.
 function rooms.of_user(store, user_id) return names(store, "rooms:" .. user_id .. "/", PER_USER) end
 
-function rooms.members(store, room_id) return names(store, "member:" .. room_id .. "/", MEMBERS) end
+--- Its members, all or at most so many.
+function rooms.members(store, room_id, most)
+  return names(store, "member:" .. room_id .. "/", most or MEMBERS)
+end
 
 --- Adds a member to a room, which the caller writes.
 local function enrol(store, room_id, room, user_id)
@@ -143,18 +146,21 @@ end
 --- again.
 function rooms.remove(ns, room_id)
   rooms.find(ns.store, room_id)
-  local members = rooms.members(ns.store, room_id)
-  for first = 1, #members, CHUNK do
-    change(ns, function(store)
-      for i = first, math.min(first + CHUNK - 1, #members) do
-        store:delete(member_key(room_id, members[i]))
-        store:delete(index_key(members[i], room_id))
-      end
-      return true
-    end)
+  local function expel(store, members)
+    for _, user_id in ipairs(members) do
+      store:delete(member_key(room_id, user_id))
+      store:delete(index_key(user_id, room_id))
+    end
+    return #members
   end
+  repeat
+    local gone = change(ns, function(store)
+      return expel(store, rooms.members(store, room_id, CHUNK))
+    end)
+  until gone < CHUNK
   change(ns, function(store)
     rooms.find(store, room_id)
+    expel(store, rooms.members(store, room_id))  -- who joined meanwhile
     store:clear_stream(rooms.stream(room_id))
     store:delete(room_key(room_id))
     events.stored(store:set("room_count", math.max(0, (store:get("room_count") or 1) - 1)))

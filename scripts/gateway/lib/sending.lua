@@ -12,12 +12,15 @@ local LONGEST_SECONDS = option.amount("schedules.longest_days", 366) * 86400
 --- What a message may hold: a text, or JSON.
 sending.content = schema.one_of { schema.string { min = 1, max = BYTES }, schema.object {} }
 
---- Raises `invalid` for JSON that is larger than a message may be.
-function sending.refuse_large(message)
-  if type(message) == "table" and #json.encode(message) > BYTES then
-    fail("invalid", string.format("message: may have %d bytes as JSON", BYTES),
-         { path = "$.message" })
-  end
+--- Raises `invalid` for a field whose object is larger than `most` bytes (what a message may have),
+--- or has binary in it: what is kept is shown over HTTP, too, and handed on to RabbitMQ, as JSON.
+function sending.refuse_unfit(field, value, most)
+  if type(value) ~= "table" then return end
+  most = most or BYTES
+  local is_json, text = pcall(json.encode, value)
+  local problem = not is_json and "must be JSON, without binary"
+    or #text > most and string.format("may have %d bytes as JSON", most)
+  if problem then fail("invalid", field .. ": " .. problem, { path = "$." .. field }) end
 end
 
 --- The fields of a body, with those that say when.

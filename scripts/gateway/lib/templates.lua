@@ -28,13 +28,16 @@ function templates.keep(store, name, template)
   return is_new
 end
 
+--- Forgets a template; true.
 function templates.remove(store, name)
   templates.find(store, name)
   store:delete(templates.key(name))
   local done, why = store:set("template_count", math.max(0, (store:get("template_count") or 1) - 1))
   if not done then fail("unavailable", why) end
+  return true
 end
 
+--- Fills a text, or a table in place: empty lists stay lists.
 local function fill(value, values)
   if type(value) == "string" then
     return (value:gsub("{{%s*([%w_]+)%s*}}", function(name)
@@ -47,13 +50,12 @@ local function fill(value, values)
     end))
   end
   if type(value) ~= "table" or value == null then return value end
-  local filled = {}
-  for key, each in pairs(value) do filled[key] = fill(each, values) end
-  return filled
+  for key, each in pairs(value) do value[key] = fill(each, values) end
+  return value
 end
 
---- The notification's fields, with `values` in their places. Raises `invalid` for one that is
---- missing.
+--- The notification's fields, with `values` in their places; `template` is used up. Raises
+--- `invalid` for one that is missing.
 function templates.fill(template, values)
   return {
     type = template.type, priority = template.priority,

@@ -22,18 +22,25 @@ function forecast.wait(records, service_type, position)
   return rounded(math.max(0, position - free) * each / math.max(1, able))
 end
 
-local function numbers_of_services(records)
-  local serving, list = {}, {}
+--- The tickets that are being served, {service -> list}, as far as there are any.
+function forecast.serving(records)
+  local serving = {}
   for _, ticket in pairs(records.tickets) do
     if ticket.status == "serving" then
-      serving[ticket.serviceType] = (serving[ticket.serviceType] or 0) + 1
+      serving[ticket.serviceType] = serving[ticket.serviceType] or {}
+      table.insert(serving[ticket.serviceType], ticket)
     end
   end
+  return serving
+end
+
+local function numbers_of_services(records)
+  local serving, list = forecast.serving(records), {}
   for service_type, record in pairs(records.services) do
     local today, queue = services.figures(record), queues.of(records, service_type)
     local first = records.tickets[queue[1]]
     list[#list + 1] = {
-      serviceType = service_type, waiting = #queue, serving = serving[service_type] or 0,
+      serviceType = service_type, waiting = #queue, serving = #(serving[service_type] or {}),
       longestWaitSeconds = first and rounded(now() - first.createdAt) or 0,
       estimatedWaitSeconds = forecast.wait(records, service_type, #queue + 1),
       averageWaitSeconds = rounded(record.waitSeconds or 0),
@@ -127,16 +134,12 @@ function forecast.metrics(records, connected)
   return metrics
 end
 
---- A service's queue in short.
-function forecast.queue(records, service_type)
-  local waiting, serving = #queues.of(records, service_type), 0
-  for _, ticket in pairs(records.tickets) do
-    if ticket.serviceType == service_type and ticket.status == "serving" then
-      serving = serving + 1
-    end
-  end
+--- A service's queue in short; `serving` is forecast.serving(records), for who asks for many.
+function forecast.queue(records, service_type, serving)
+  local waiting = #queues.of(records, service_type)
+  serving = (serving or forecast.serving(records))[service_type] or {}
   return {
-    serviceType = service_type, waiting = waiting, serving = serving,
+    serviceType = service_type, waiting = waiting, serving = #serving,
     estimatedWaitSeconds = forecast.wait(records, service_type, waiting + 1),
     timestamp = iso_time(),
   }

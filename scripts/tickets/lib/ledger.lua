@@ -5,6 +5,7 @@ local option = require "shared.option"
 
 local KEEP_SECONDS = option.count("tickets.keep_days", 7) * 86400  -- tickets that are over
 local PAGE = 500
+local ID_LENGTH = 36  -- of uuid()
 
 local ledger = {}
 ledger.__index = ledger
@@ -78,6 +79,7 @@ end
 
 --- A ticket, open or not long over; nil if there is none.
 function ledger:ticket(id)
+  if #id > ID_LENGTH then return nil end  -- nor a key of the store
   return self:records().tickets[id] or must(self.ns.store:get("over:" .. id))
 end
 

@@ -44,6 +44,7 @@ end
 
 --- Takes a ticket for `order`, {serviceType, userId}; returns it.
 function office:take(order)
+  services.refuse_unknown(order.serviceType)
   return self.ledger:alone(function(records)
     local service = services.today(records, order.serviceType)
     refuse_if_many(records, queues.of(records, order.serviceType), order)

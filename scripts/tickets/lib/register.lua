@@ -12,17 +12,23 @@ local function all(state)
   return state.clients
 end
 
+--- A client's record: the one that it left, if its connection is recovered; else a new one.
 function register.add(state, socket)
-  all(state)[socket.id] = { id = socket.id, clientId = state.last_client + 1,
-                            connectedAt = iso_time(), rooms = json.array {} }
-  state.client_count, state.last_client = state.client_count + 1, state.last_client + 1
-  return state.clients[socket.id]
+  local clients, client = all(state), socket.recovered and socket.data.client
+  if not client then
+    state.last_client = state.last_client + 1
+    client = { id = socket.id, clientId = state.last_client,
+               connectedAt = iso_time(), rooms = json.array {} }
+  end
+  clients[socket.id], state.client_count = client, state.client_count + 1
+  return client
 end
 
 function register.remove(state, socket)
   local client = all(state)[socket.id]
   if client then
     state.clients[socket.id], state.client_count = nil, state.client_count - 1
+    socket.data.client = client
   end
   return client
 end

@@ -42,9 +42,9 @@ local function prefix_for(records, service_type)
   return letters:sub(1, 1) .. number
 end
 
---- Today's record of a service, to be changed and written; made if it is new.
+--- Today's record of a service, to be changed and written; made if it is new. One that the settings
+--- don't list any more may still have tickets to be ended.
 function services.today(records, service_type)
-  services.refuse_unknown(service_type)
   local record = records.services[service_type]
   if not record then
     local count = 0
