@@ -91,6 +91,7 @@ void Provisions::add(const std::string& plugin, HttpRoute route) {
 }
 
 void Provisions::add(const std::string& plugin, std::shared_ptr<Authenticator> authenticator) {
+    if (!authenticator) throw std::logic_error("an authenticator that is none");
     if (authenticator_)
         throw std::logic_error("plugin " + authenticating_ + " is the authenticator already");
     authenticating_ = plugin;
@@ -98,6 +99,7 @@ void Provisions::add(const std::string& plugin, std::shared_ptr<Authenticator> a
 }
 
 void Provisions::add(const std::string& plugin, std::shared_ptr<Adapter> adapter) {
+    if (!adapter) throw std::logic_error("an adapter that is none");
     if (peers_) throw std::logic_error("plugin " + adapting_ + " is the adapter already");
     adapting_ = plugin;
     peers_ = std::make_shared<Publisher>(plugin, std::move(adapter));

@@ -44,6 +44,8 @@ TEST_CASE("nothing can be provided twice") {
         void verify(Credentials, std::function<void(Verdict)>) override { throw 1; }
     };
     all.add("a", std::make_shared<Nobody>());
+    CHECK_THROWS(all.add("b", std::shared_ptr<Authenticator>()));
+    CHECK_THROWS(all.add("b", std::shared_ptr<Adapter>()));
     CHECK_THROWS_WITH(all.add("b", std::make_shared<Nobody>()),
                       "plugin a is the authenticator already");
 }
