@@ -26,12 +26,13 @@ public:
         const std::uint64_t one = 1;
         [[maybe_unused]] const auto done = ::write(descriptor_, &one, sizeof one);
     }
-    /// Until woken, the socket (none: -1) is readable, or the time is over.
-    void wait(int socket, std::chrono::milliseconds limit) const {
+    /// Until woken, the socket (none: -1) is readable, or the time is over; whether it is readable.
+    bool wait(int socket, std::chrono::milliseconds limit) const {
         pollfd waiting[] = {{descriptor_, POLLIN, 0}, {socket, POLLIN, 0}};
-        ::poll(waiting, 2, static_cast<int>(limit.count()));
+        const int ready = ::poll(waiting, 2, static_cast<int>(limit.count()));
         std::uint64_t count;
         [[maybe_unused]] const auto done = ::read(descriptor_, &count, sizeof count);
+        return ready > 0 && waiting[1].revents != 0;
     }
 
 private:

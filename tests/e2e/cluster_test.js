@@ -7,6 +7,7 @@ const path = require("node:path");
 const test = require("node:test");
 const { checkAdapter } = require("./lib/adapter_checks");
 const { BINARY } = require("./lib/broker");
+const { Redis } = require("./lib/redis");
 
 const ADAPTERS = [
   {
@@ -22,6 +23,26 @@ const ADAPTERS = [
       "plugins.datagrams.node": `node${node}`,
     }),
   },
+  {
+    name: "redis",
+    skip: Redis.installed ? false : "redis-server is not there",
+    start: async () => {
+      const redis = await Redis.start();
+      test.after(() => redis.stop());
+      return redis.url;
+    },
+    // A key of its own for each.
+    group: (() => {
+      let groups = 0;
+      return () => `group${++groups}`;
+    })(),
+    settings: (key, node, url) => ({ "plugins.load": "redis", "plugins.redis.url": url, "plugins.redis.key": key }),
+  },
 ];
 
-for (const adapter of ADAPTERS) test(`brokers joined by ${adapter.name}`, (t) => checkAdapter(t, adapter));
+for (const { start = () => {}, skip = false, ...adapter } of ADAPTERS) {
+  test(`brokers joined by ${adapter.name}`, { skip }, async (t) => {
+    const server = await start();
+    await checkAdapter(t, { ...adapter, settings: (group, node) => adapter.settings(group, node, server) });
+  });
+}
