@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "core/plugin/api/host.hpp"
-#include "plugins/amqp/backoff.hpp"
 #include "plugins/amqp/consumer.hpp"
 #include "plugins/amqp/figures.hpp"
 #include "plugins/amqp/link.hpp"
 #include "plugins/amqp/options.hpp"
 #include "plugins/amqp/outbox.hpp"
-#include "plugins/amqp/wakeup.hpp"
+#include "plugins/common/backoff.hpp"
+#include "plugins/common/wakeup.hpp"
 
 namespace moonwire::amqp {
 
@@ -94,7 +94,7 @@ private:
     const LinkOptions link_options_;
     const ConnectionHome home_;
     std::thread thread_;
-    const Wakeup wakeup_;
+    const plugins::Wakeup wakeup_;
     std::atomic<bool> ended_{false};
 
     mutable std::mutex mutex_;  // guards what follows
@@ -110,7 +110,7 @@ private:
     Figures figures_;
     ConsumerHome consumer_home_;
     std::vector<std::shared_ptr<Consumer>> consumers_;
-    Backoff backoff_;
+    plugins::Backoff backoff_;
     const char* state_ = "connecting";
     std::string last_error_;
     Time next_attempt_{}, expired_{};

@@ -7,11 +7,11 @@
 #include <string>
 
 #include "core/plugin/api/host.hpp"
-#include "plugins/amqp/backoff.hpp"
 #include "plugins/amqp/figures.hpp"
 #include "plugins/amqp/link.hpp"
 #include "plugins/amqp/options.hpp"
 #include "plugins/amqp/outbox.hpp"
+#include "plugins/common/backoff.hpp"
 
 namespace moonwire::amqp {
 
@@ -84,7 +84,7 @@ private:
     std::size_t in_hand_ = 0;
     bool ending_ = false, cancelled_ = false;
     std::string error_;
-    Backoff backoff_{std::chrono::seconds(1), std::chrono::seconds(30)};
+    plugins::Backoff backoff_{std::chrono::seconds(1), std::chrono::seconds(30)};
     Time opened_{}, next_{};
 };
 

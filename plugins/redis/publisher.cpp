@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "plugins/amqp/backoff.hpp"
+#include "plugins/common/backoff.hpp"
 #include "plugins/redis/lifeline.hpp"
 
 namespace moonwire::redis {
@@ -54,7 +54,7 @@ void Publisher::publish(Publication message, bool is_volatile) {
 }
 
 void Publisher::run() {
-    amqp::Backoff backoff(options_.delay, options_.delay_max);
+    plugins::Backoff backoff(options_.delay, options_.delay_max);
     Lifeline lifeline(host_, "publishing", options_.address.shown());
     while (!ending_) {
         try {

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "core/plugin/api/host.hpp"
-#include "plugins/amqp/wakeup.hpp"
+#include "plugins/common/wakeup.hpp"
 #include "plugins/redis/figures.hpp"
 #include "plugins/redis/limited_log.hpp"
 #include "plugins/redis/link.hpp"
@@ -40,7 +40,7 @@ private:
     Figures& figures_;
     LimitedLog full_, refused_;
     Outbox outbox_;
-    amqp::Wakeup wakeup_;
+    plugins::Wakeup wakeup_;
     std::atomic<bool> ending_{false};
     std::chrono::steady_clock::time_point end_{};  // written before ending_
     std::thread thread_;

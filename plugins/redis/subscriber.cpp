@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "plugins/amqp/backoff.hpp"
+#include "plugins/common/backoff.hpp"
 #include "plugins/redis/lifeline.hpp"
 
 namespace moonwire::redis {
@@ -44,7 +44,7 @@ void Subscriber::stop() {
 }
 
 void Subscriber::run(const std::function<void()>& tried) {
-    amqp::Backoff backoff(options_.delay, options_.delay_max);
+    plugins::Backoff backoff(options_.delay, options_.delay_max);
     Lifeline lifeline(host_, "subscribing", options_.address.shown());
     while (!ending_) {
         try {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/plugin/api/host.hpp"
-#include "plugins/amqp/wakeup.hpp"
+#include "plugins/common/wakeup.hpp"
 #include "plugins/redis/figures.hpp"
 #include "plugins/redis/link.hpp"
 #include "plugins/redis/options.hpp"
@@ -41,7 +41,7 @@ private:
     plugin::Host& host_;
     Figures& figures_;
     const Heard heard_;
-    amqp::Wakeup wakeup_;
+    plugins::Wakeup wakeup_;
     std::atomic<bool> ending_{false};
     std::thread thread_;
 };

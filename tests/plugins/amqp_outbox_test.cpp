@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "plugins/amqp/backoff.hpp"
 #include "plugins/amqp/outbox.hpp"
+#include "plugins/common/backoff.hpp"
 
 using namespace moonwire::amqp;
 using namespace std::chrono_literals;
@@ -154,7 +154,7 @@ TEST_CASE("at the end all are told, those under way first") {
 }
 
 TEST_CASE("attempts come ever slower, up to a limit, until one has held") {
-    Backoff backoff(1s, 4s);
+    moonwire::plugins::Backoff backoff(1s, 4s);
     const auto about = [](std::chrono::milliseconds delay, std::chrono::milliseconds whole) {
         return delay >= whole * 3 / 4 && delay <= whole;
     };

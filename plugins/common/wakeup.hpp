@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <system_error>
 
-namespace moonwire::amqp {
+namespace moonwire::plugins {
 
 /// Lets one thread wait for a socket, or for others to wake it.
 class Wakeup {
@@ -39,4 +39,4 @@ private:
     const int descriptor_;
 };
 
-}  // namespace moonwire::amqp
+}  // namespace moonwire::plugins

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <random>
 
-namespace moonwire::amqp {
+namespace moonwire::plugins {
 
 /// How long to wait before the next attempt: twice as long each time, up to a limit, and by chance
 /// up to a quarter less, so that many that lost the same server do not return in step. One thread.
@@ -36,4 +36,4 @@ private:
     std::minstd_rand random_{std::random_device{}()};
 };
 
-}  // namespace moonwire::amqp
+}  // namespace moonwire::plugins
