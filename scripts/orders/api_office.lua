@@ -8,12 +8,9 @@ local figures = require "lib.figures"
 local forms = require "lib.forms"
 local identity = require "lib.identity"
 local mailbox = require "lib.mailbox"
+local templates = require "lib.templates"
 local tracking = require "lib.tracking"
-local option = require "shared.option"
 local paging = require "shared.paging"
-local schema = require "schema"
-
-local TEMPLATES = option.of("notifications.templates", schema.map(schema.string()), {})
 
 --- The driver that a path names: oneself, or whoever if one is an admin.
 local function driver_of(request)
@@ -45,25 +42,6 @@ route("PATCH", "/api/v1/drivers/:id", { auth = true, schema = forms.DRIVER }, fu
   return 200, drivers.describe(ns, id, request.json)
 end)
 
---- {name} in a template is a parameter's value.
-local function message_of(asked)
-  if not asked.template then
-    return asked.message or fail("invalid", "message is required", { path = "message" })
-  end
-  local template = TEMPLATES[asked.template]
-  if not template then
-    fail("invalid", "template: there is none named " .. asked.template, { path = "template" })
-  end
-  return (template:gsub("{([%w_]+)}", function(name)
-    local value = (asked.params or {})[name]
-    if value == nil then
-      fail("invalid", "params." .. name .. " is required by the template",
-           { path = "params." .. name })
-    end
-    return tostring(value)
-  end))
-end
-
 --- 202: it waits until the user has acknowledged it. No id: the user wants none of this type.
 route("POST", "/api/v1/notifications", { auth = true, schema = forms.NOTIFICATION },
       function(request)
@@ -71,7 +49,7 @@ route("POST", "/api/v1/notifications", { auth = true, schema = forms.NOTIFICATIO
   local asked = request.json
   local party = asked.userType .. ":" .. identity.id(asked.userId)
   local id = desk.notify(ns, party, {
-    title = asked.title, message = message_of(asked), type = asked.type, data = asked.data,
+    title = asked.title, message = templates.message(asked), type = asked.type, data = asked.data,
   })
   return 202, { id = id, muted = not id or nil, online = ns:to(party):count() > 0,
                 waiting = mailbox.count(ns, party) }

@@ -14,6 +14,7 @@ local function counters(ns)
     state.figures = {
       since = now(), connects = 0, disconnects = 0, reconnections = 0, recoveries = 0,
       failedAuthentications = 0, suspicious = 0, eventsReceived = 0, eventsReceivedPerSecond = 0,
+      emitterDone = 0, emitterFailed = 0,
     }
     state.left, state.left_count = {}, 0
   end
@@ -22,7 +23,7 @@ end
 
 function figures.count(ns, name)
   local all = counters(ns)
-  all[name] = all[name] + 1
+  all[name] = (all[name] or 0) + 1  -- a newer version's, after a reload
 end
 
 function figures.arrive(ns, socket)

@@ -25,6 +25,8 @@ local report = {
   accuracy = maybe(schema.number()), timestamp = maybe(schema.any()),
 }
 forms.POSITION = schema.object(report)
+report.driverId = identity.ID
+forms.DRIVER_POSITION = schema.object(report)  -- of emitters
 report.driverId, report.orderId = maybe(identity.ID), maybe(identity.ID)
 forms.REPORT = schema.named("LocationReport", schema.object(report))
 forms.REPORTED = schema.object {
@@ -66,6 +68,12 @@ for name, kind in pairs(card) do about[name] = kind end
 forms.DRIVER = schema.object(about)
 forms.ASSIGNMENT = schema.object {
   additional = false, driverId = optional(identity.ID), driver = optional(schema.object(card)),
+}
+-- Of emitters, whose events name what over HTTP is in the path.
+forms.ORDER_STATUS = schema.object { orderId = identity.ID, status = schema.enum(orders.STATUSES) }
+forms.ORDER_ASSIGNMENT = schema.object {
+  additional = false, orderId = identity.ID, driverId = optional(identity.ID),
+  driver = optional(schema.object(card)),
 }
 forms.NOTIFICATION = schema.object {
   additional = false,
