@@ -154,9 +154,6 @@ public:
     }
 
 private:
-    using Json = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
-                                   rapidjson::CrtAllocator, rapidjson::kWriteValidateEncodingFlag>;
-
     void real(double number) {
         if (!std::isfinite(number)) {
             json_.Null();
@@ -170,7 +167,7 @@ private:
     void text(const char*& in) {
         std::uint32_t size = 0;
         const char* bytes = mp_decode_str(&in, &size);
-        if (!json_.String(bytes, size)) refuse("text that is not UTF-8");
+        json_.String(bytes, size);
     }
 
     void array(const char*& in, int depth) {
@@ -247,7 +244,7 @@ private:
     }
 
     rapidjson::StringBuffer buffer_;
-    Json json_{buffer_};
+    rapidjson::Writer<rapidjson::StringBuffer> json_{buffer_};
     std::vector<std::string> attachments_;
 };
 

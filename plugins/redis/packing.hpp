@@ -28,8 +28,8 @@ void append_packed_array(std::string& out, std::size_t count);
 void append_packed_map(std::string& out, std::size_t count);
 
 /// A value's JSON; its binary values become attachments, dates ISO texts, and what JSON has not is
-/// null. Throws std::runtime_error for what is no whole value, too deep, text that is not UTF-8 or
-/// a key that is no text.
+/// null. Whether its texts are UTF-8 is for whoever reads it. Throws std::runtime_error for what is
+/// no whole value, too deep, or has a key that is no text.
 plugin::Values unpack(std::string_view packed);
 
 }  // namespace moonwire::redis

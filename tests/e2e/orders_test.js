@@ -6,10 +6,12 @@ const assert = require("node:assert");
 const fs = require("node:fs");
 const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
+const { Emitter } = require("@socket.io/redis-emitter");
 const jwt = require("jsonwebtoken");
 const { Clients } = require("./lib/clients");
 const { Broker } = require("./lib/broker");
 const { Browser, startDemo, AWAY, BUNDLE } = require("./lib/page");
+const { Redis } = require("./lib/redis");
 const { event, until, within } = require("./lib/wait");
 
 const SECRET = "your-secret-key-of-thirty-two-bytes";
@@ -404,5 +406,57 @@ describe("the page of orders", () => {
     await page.shows("#hint", /--demo/);
     await page.close(/404/);
     await plain.stop();
+  });
+});
+
+describe("orders, from Node back ends", { skip: Redis.installed ? false : "redis-server is not there" }, () => {
+  it("takes what an emitter asks for, once in a cluster", async () => {
+    const redis = await Redis.start();
+    const settings = { "plugins.load": "jwt,redis", "plugins.redis.url": redis.url };
+    const does = await start({ settings: { ...settings, "settings.office.emitter": true } });
+    const other = await start({ settings });
+    const clients = new Clients();
+    const heard = [];
+    const join = async (broker, party) => {
+      const socket = clients.make(broker, "/events", { auth: { token: sign(party) } });
+      socket.onAny((name, data, acknowledge) => {
+        heard.push([party, name, data]);
+        if (typeof acknowledge === "function") acknowledge();
+      });
+      await event(socket, "connected");
+    };
+    await join(does, "customer:1");
+    await join(does, "driver:3");
+    await join(other, "admin:9");
+    const of = (party, name) => heard.filter((each) => each[0] === party && each[1] === name).map(([, , data]) => data);
+    const publisher = await redis.client();
+    const emitter = new Emitter(publisher).of("/events");
+
+    emitter.serverSideEmit("order:create", { id: "o1", customerId: "1", merchantId: "2", pickup: SHOP, dropoff: HOME });
+    emitter.serverSideEmit("order:status", { orderId: "o1", status: "CONFIRMED" });
+    emitter.serverSideEmit("order:status", { orderId: "o1", status: "DELIVERED" }); // is not allowed
+    emitter.serverSideEmit("order:create", { customerId: "1" }); // lacks its merchant
+    emitter.serverSideEmit("order:assign", { orderId: "o1", driverId: "3", driver: { name: "Ada" } });
+    emitter.serverSideEmit("driver:location", { driverId: "3", latitude: 52.521, longitude: 13.405 });
+    emitter.serverSideEmit("notification", { userType: "customer", userId: "1", title: "T", message: "M" });
+    emitter.to("admin:9").emit("notification", { title: "straight to a room, of whatever node" });
+    await until(() => of("customer:1", "notification").length > 0, "the notification");
+    await until(() => of("admin:9", "notification").length > 0, "the emitter's own event");
+    assert.deepStrictEqual(of("customer:1", "order:statusChanged").map(({ status }) => status),
+      ["CONFIRMED", "ASSIGNED_TO_DRIVER"]);
+    assert.strictEqual(of("customer:1", "driver:assigned")[0].driver.name, "Ada");
+    assert.strictEqual(of("driver:3", "order:assigned")[0].orderId, "o1");
+    assert.strictEqual(of("customer:1", "driver:locationUpdate")[0].orderId, "o1");
+    assert.strictEqual((await must(does, "admin:0", "GET", "/orders")).items.length, 1);
+    assert.strictEqual((await must(other, "admin:0", "GET", "/orders")).items.length, 0);
+    const { emitterDone, emitterFailed } = await must(does, "admin:0", "GET", "/stats");
+    assert.deepStrictEqual({ emitterDone, emitterFailed }, { emitterDone: 5, emitterFailed: 2 });
+    assert.strictEqual(does.lines("warn").filter((line) => /from an emitter/.test(line)).length, 2);
+
+    clients.closeAll();
+    await publisher.quit();
+    await does.stop();
+    await other.stop();
+    await redis.stop();
   });
 });

@@ -274,7 +274,9 @@ TEST_CASE("broadcasts that are none are refused") {
           "another namespace than its channel's");
     CHECK(broadcast_problem("9301810180") == "not msgpack");
     CHECK(broadcast_problem("930181010180") == "a key that is no text");
-    CHECK(broadcast_problem("9301a2ff8080") == "text that is not UTF-8");
+    CHECK(broadcast_problem("9301a2ff8080") == "malformed JSON");
+    CHECK(broadcast_problem("93a1ff8080") == "malformed JSON");
+    CHECK(broadcast_problem("93a1f18080") == "malformed JSON");
     CHECK(broadcast_problem("93c7030501020380" "80") == "an unknown extension");
     CHECK(problem_of("socket.io#/#", bytes_of(kFromEmitter)) ==
           "another namespace than its channel's");
