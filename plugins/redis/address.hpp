@@ -16,8 +16,9 @@ struct Address {
 };
 
 /// Reads "redis://user:password@host:port/database" or "unix://user:password@/path?db=0", with
-/// %-escapes in user and password. Channels belong to no database, so that is only looked at. Throws std::runtime_error, whose text has nothing of the URL,
-/// for that may hold a password.
+/// %-escapes in user and password. A database must be a number and means nothing: channels belong
+/// to none. Throws std::runtime_error, whose text has nothing of the URL, for that may hold a
+/// password.
 Address parse_address(const std::string& url);
 
 }  // namespace moonwire::redis

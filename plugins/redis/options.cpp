@@ -41,8 +41,8 @@ Options read_options(plugin::Settings& settings) {
     options.timeout = std::chrono::seconds(settings.integer("timeout_seconds", 5, 1, 60));
     options.delay =
         std::chrono::milliseconds(settings.integer("reconnection_delay_ms", 500, 10, 60'000));
-    options.delay_max =
-        std::chrono::milliseconds(settings.integer("reconnection_delay_max_ms", 10'000, 10, 600'000));
+    options.delay_max = std::chrono::milliseconds(
+        settings.integer("reconnection_delay_max_ms", 10'000, 10, 600'000));
     return options;
 }
 

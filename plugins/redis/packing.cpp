@@ -30,7 +30,8 @@ void put(std::string& out, Encode encode) {
 }
 
 void put_binary(std::string& out, std::string_view bytes) {
-    put(out, [&](char* to) { return mp_encode_binl(to, static_cast<std::uint32_t>(bytes.size())); });
+    const auto size = static_cast<std::uint32_t>(bytes.size());
+    put(out, [=](char* to) { return mp_encode_binl(to, size); });
     out += bytes;
 }
 
@@ -99,12 +100,12 @@ bool is_well_formed(std::string_view in) {
         if (head < 0x90) values += 2u * (head & 15);
         else if (head < 0xa0) values += head & 15;
         else if (head < 0xc0) bytes = head & 31;
-        else if (head == 0xc1) return false;  // never used
-        else if (head < 0xc4) continue;       // nil, false, true
-        else if (head < 0xca) length_bytes = std::size_t{1} << (head - 0xc4) % 3;  // binary, extension
-        else if (head < 0xcc) bytes = head == 0xca ? 4 : 8;                        // float, double
-        else if (head < 0xd4) bytes = std::uint64_t{1} << (head & 3);              // integers
-        else if (head < 0xd9) bytes = 1 + (std::uint64_t{1} << (head - 0xd4));     // extension
+        else if (head == 0xc1) return false;                           // never used
+        else if (head < 0xc4) continue;                                // nil, false, true
+        else if (head < 0xca) length_bytes = 1u << (head - 0xc4) % 3;  // binary, extension
+        else if (head < 0xcc) bytes = head == 0xca ? 4 : 8;            // float, double
+        else if (head < 0xd4) bytes = 1u << (head & 3);                // integers
+        else if (head < 0xd9) bytes = 1 + (1u << (head - 0xd4));       // extension
         else length_bytes = head < 0xdc ? 1u << (head - 0xd9) : 2u << (head & 1);
         if (length_bytes > 0) {
             if (in.size() < length_bytes) return false;
@@ -236,10 +237,10 @@ private:
         std::tm parts{};
         gmtime_r(&time, &parts);
         std::array<char, 64> text;
-        const int size = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                                       parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                                       parts.tm_hour, parts.tm_min, parts.tm_sec,
-                                       static_cast<int>(milliseconds));
+        const int size =
+            std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+                          parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                          parts.tm_min, parts.tm_sec, static_cast<int>(milliseconds));
         json_.String(text.data(), static_cast<rapidjson::SizeType>(size));
     }
 

@@ -22,7 +22,11 @@ constexpr std::chrono::seconds kIdle{20};
 }  // namespace
 
 Publisher::Publisher(const Options& options, plugin::Host& host, Figures& figures)
-    : options_(options), host_(host), figures_(figures), full_(host), refused_(host),
+    : options_(options),
+      host_(host),
+      figures_(figures),
+      full_(host),
+      refused_(host),
       outbox_(options.queue_messages, options.queue_bytes) {}
 
 void Publisher::start() {
@@ -74,8 +78,7 @@ void Publisher::run() {
         }
         // Who publishes wakes this, too.
         for (const auto next = Clock::now() + backoff.next(); !ending_;) {
-            const auto left =
-                std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
             if (left.count() <= 0) break;
             wakeup_.wait(-1, left);
         }

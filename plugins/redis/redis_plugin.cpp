@@ -1,4 +1,4 @@
-// The plugin "redis": joins brokers, and Node's Socket.IO servers, by the channels of a Redis server.
+// The plugin "redis": joins brokers, and Node's Socket.IO servers, by a Redis server's channels.
 #include <exception>
 #include <memory>
 #include <string>
@@ -41,9 +41,8 @@ public:
         publisher_ = std::make_unique<Publisher>(options_, *host_, figures_);
         subscriber_ = std::make_unique<Subscriber>(
             options_, std::vector{wire_->broadcast_pattern(), wire_->request_pattern()}, *host_,
-            figures_, [this](std::string_view channel, std::string_view payload) {
-                hear(channel, payload);
-            });
+            figures_,
+            [this](std::string_view channel, std::string_view payload) { hear(channel, payload); });
         publisher_->start();
         subscriber_->start();
     }

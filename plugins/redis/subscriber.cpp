@@ -22,7 +22,10 @@ std::string_view text_of(const redisReply* reply) { return {reply->str, reply->l
 
 Subscriber::Subscriber(const Options& options, std::vector<std::string> patterns,
                        plugin::Host& host, Figures& figures, Heard heard)
-    : options_(options), patterns_(std::move(patterns)), host_(host), figures_(figures),
+    : options_(options),
+      patterns_(std::move(patterns)),
+      host_(host),
+      figures_(figures),
       heard_(std::move(heard)) {}
 
 void Subscriber::start() {
@@ -82,8 +85,7 @@ void Subscriber::subscribe(Link& link) {
         if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
             text_of(reply->element[0]) == "psubscribe")
             --left;
-        else
-            take(*reply);
+        else take(*reply);
     }
 }
 

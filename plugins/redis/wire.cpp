@@ -167,7 +167,7 @@ const Value* find(const Value& object, const char* key) {
     return found == object.MemberEnd() ? nullptr : &found->value;
 }
 
-std::string_view text_of(const Value& value) { return {value.GetString(), value.GetStringLength()}; }
+std::string_view text_of(const Value& text) { return {text.GetString(), text.GetStringLength()}; }
 
 std::string json_of(const Value& value) {
     rapidjson::StringBuffer buffer;
@@ -264,8 +264,7 @@ Publication Wire::write(const plugin::ClusterMessage& message) const {
             to.Key("close");
             to.Bool(disconnect->close);
         });
-    else
-        out.payload = server_emit(uid_, std::get<ClusterServerEmit>(message.what).packet);
+    else out.payload = server_emit(uid_, std::get<ClusterServerEmit>(message.what).packet);
     return out;
 }
 
@@ -318,8 +317,8 @@ Received Wire::read_request(std::string_view nsp, std::string_view payload) cons
     if (number == kServerEmit)
         return {Kind::server_emit,
                 {name_here(nsp), ClusterServerEmit{event_of(request, std::move(whole))}}};
-    const bool asks = number == kSockets || number == kAllRooms || number == kFetch ||
-                      number == kBroadcastAsking;
+    const bool asks =
+        number == kSockets || number == kAllRooms || number == kFetch || number == kBroadcastAsking;
     if (asks) return {Kind::question};
     if (number != kJoin && number != kLeave && number != kDisconnect)
         refuse("a request of unknown type " + std::to_string(number));

@@ -24,10 +24,9 @@ local function take(event, form, fn)
       local fields, problem = schema.check(form, asked)
       if problem then
         local path = problem.path:sub(3)
-        fail("invalid", path .. ": " .. problem.message, { path = path })
+        fail("invalid", (path ~= "" and path .. ": " or "") .. problem.message, { path = path })
       end
-      local done, busy = false
-      done, busy = ns:lock("emitter", function()
+      local done, busy = ns:lock("emitter", function()
         fn(fields)
         return true
       end)

@@ -282,7 +282,8 @@ describe("redis", { skip: Redis.installed ? false : "redis-server is not there" 
     const invalid = () => figure(broker, 'redis_dropped_total{reason="invalid"}');
     const bad = [
       "", "{", "{}", "\x93\x01", "\xc1", "[1,2]", "[".repeat(4000), '{"type":6,"data":{}}', '{"type":99}',
-      '{"type":2,"opts":[]}', '{"type":6,"data":["disconnect"]}', '{"type":6,"data":["e",{"_placeholder":true,"num":0}]}',
+      '{"type":2,"opts":[]}', '{"type":6,"data":["disconnect"]}',
+      '{"type":6,"data":["e",{"_placeholder":true,"num":0}]}',
     ];
     for (const text of bad) {
       await client.publish("socket.io#/#", Buffer.from(text, "latin1"));

@@ -1,5 +1,5 @@
-// What comes from Redis: whatever it is, it is refused or a message, which another node reads again.
-// The first byte says on which channel it came.
+// What comes from Redis: whatever it is, it is refused or a message, which another node reads
+// again. The first byte says on which channel it came.
 
 #include <cstdint>
 #include <cstdlib>

@@ -83,8 +83,8 @@ constexpr std::string_view kEmitPacked =
 }  // namespace
 
 TEST_CASE("a broadcast is what Node's adapter writes, byte for byte") {
-    ClusterMessage message = broadcast(
-        R"(["e",1,-5,1.5,"ü",{"_placeholder":true,"num":0},{"a":[null,true]}])", {"r"});
+    ClusterMessage message =
+        broadcast(R"(["e",1,-5,1.5,"ü",{"_placeholder":true,"num":0},{"a":[null,true]}])", {"r"});
     std::get<ClusterBroadcast>(message.what).packet.attachments = {"\x01\x02"};
     const Publication sent = kNode.write(message);
     CHECK(sent.channel == "socket.io#/#r#");
@@ -121,18 +121,20 @@ TEST_CASE("dates, what is undefined, large numbers and a packet without a namesp
     CHECK(received.message.nsp == "/");
     const auto& it = as<ClusterBroadcast>(received);
     CHECK(it.target.rooms == Texts{"1"});
-    CHECK(it.packet.json == R"(["d","2023-11-14T22:13:20.123Z",null,"2023-11-14T22:13:20.000Z",)"
-                            R"("1969-12-31T23:59:58.500Z",1099511627776,-1099511627776,300,70000])");
+    CHECK(it.packet.json ==
+          R"(["d","2023-11-14T22:13:20.123Z",null,"2023-11-14T22:13:20.000Z",)"
+          R"("1969-12-31T23:59:58.500Z",1099511627776,-1099511627776,300,70000])");
 }
 
 TEST_CASE("what this node said itself is known again, of whatever kind") {
     const Texts room{"r"};
+    const Values binary{R"(["e",{"_placeholder":true,"num":0}])", {"x"}};
     const ClusterMessage all[] = {broadcast("[\"e\"]"),
                                   {"/", ClusterJoin{{room, {}}, room}},
                                   {"/", ClusterLeave{{room, {}}, room}},
                                   {"/", ClusterDisconnect{}},
                                   {"/", ClusterServerEmit{{"[\"e\"]"}}},
-                                  {"/", ClusterServerEmit{{R"(["e",{"_placeholder":true,"num":0}])", {"x"}}}}};
+                                  {"/", ClusterServerEmit{binary}}};
     for (const ClusterMessage& each : all) {
         const Publication sent = kNode.write(each);
         CHECK(kNode.read(sent.channel, sent.payload).kind == Kind::own);
@@ -152,8 +154,9 @@ TEST_CASE("requests are what Node's adapter writes") {
           R"({"uid":"abcdef","type":4,"opts":{"rooms":["a"],"except":["b"]},"close":true})");
     CHECK(kNode.write({"/", ClusterServerEmit{{R"(["e",{"a":1.0}])"}}}).payload ==
           R"({"uid":"abcdef","type":6,"data":["e",{"a":1.0}]})");
-    CHECK(hex_of(kNode.write({"/", ClusterServerEmit{{R"(["note",{"_placeholder":true,"num":0}])",
-                                                      {"\x07"}}}})
+    CHECK(hex_of(kNode
+                     .write({"/", ClusterServerEmit{{R"(["note",{"_placeholder":true,"num":0}])",
+                                                     {"\x07"}}}})
                      .payload) == kEmitPacked);
 }
 
@@ -171,7 +174,8 @@ TEST_CASE("every kind arrives as it was") {
     CHECK_FALSE(as<ClusterDisconnect>(heard({"/", ClusterDisconnect{}})).close);
     CHECK(as<ClusterServerEmit>(heard({"/", ClusterServerEmit{{R"(["e",1.5])"}}})).packet.json ==
           R"(["e",1.5])");
-    const auto emit = heard({"/", ClusterServerEmit{{R"(["e",{"_placeholder":true,"num":0}])", {"x"}}}});
+    const Values binary{R"(["e",{"_placeholder":true,"num":0}])", {"x"}};
+    const auto emit = heard({"/", ClusterServerEmit{binary}});
     CHECK(as<ClusterServerEmit>(emit).packet.attachments == Texts{"x"});
     ClusterMessage loud = broadcast("[\"e\"]", {"with#hash"});
     std::get<ClusterBroadcast>(loud.what).is_volatile = true;
@@ -183,8 +187,9 @@ TEST_CASE("every kind arrives as it was") {
 }
 
 TEST_CASE("the emitter's requests have no uid, or its own") {
-    CHECK(kNode.read("socket.io-request#/#",
-                     R"({"type":2,"opts":{"rooms":[],"except":[]},"rooms":["r"]})")
+    CHECK(kNode
+              .read("socket.io-request#/#",
+                    R"({"type":2,"opts":{"rooms":[],"except":[]},"rooms":["r"]})")
               .kind == Kind::join);
     CHECK(kNode.read("socket.io-request#/#", R"({"uid":"emitter","type":6,"data":["e"]})").kind ==
           Kind::server_emit);
@@ -192,13 +197,13 @@ TEST_CASE("the emitter's requests have no uid, or its own") {
 
 TEST_CASE("what asks for answers is known, and nothing else of it") {
     for (const char* type : {"0", "1", "5", "7"})
-        CHECK(kNode.read("socket.io-request#/#",
-                         std::string(R"({"uid":"x","requestId":"y","type":)") + type + "}")
+        CHECK(kNode
+                  .read("socket.io-request#/#",
+                        std::string(R"({"uid":"x","requestId":"y","type":)") + type + "}")
                   .kind == Kind::question);
     CHECK(kNode.read("socket.io-request#/#", R"({"type":2,"sid":"x","room":"y"})").kind ==
           Kind::question);
-    CHECK(kNode.read("socket.io-request#/#",
-                     R"({"uid":"x","requestId":"y","type":6,"data":["e"]})")
+    CHECK(kNode.read("socket.io-request#/#", R"({"uid":"x","requestId":"y","type":6,"data":["e"]})")
               .kind == Kind::server_emit);
 }
 
@@ -268,16 +273,19 @@ TEST_CASE("broadcasts that are none are refused") {
     CHECK(broadcast_problem("93010203") == "no broadcast");
     CHECK(broadcast_problem("9301808080") == "not msgpack");
     CHECK(broadcast_problem("93018080") == "a packet that is no event");
-    CHECK(broadcast_problem("930181a47479706500" "80") == "a packet that is no event");
-    CHECK(broadcast_problem("930181a47479706502" "80") == "\"data\" is no event");
-    CHECK(broadcast_problem("930182a47479706502a36e737001" "80") ==
-          "another namespace than its channel's");
+    CHECK(broadcast_problem("930181a47479706500"
+                            "80") == "a packet that is no event");
+    CHECK(broadcast_problem("930181a47479706502"
+                            "80") == "\"data\" is no event");
+    CHECK(broadcast_problem("930182a47479706502a36e737001"
+                            "80") == "another namespace than its channel's");
     CHECK(broadcast_problem("9301810180") == "not msgpack");
     CHECK(broadcast_problem("930181010180") == "a key that is no text");
     CHECK(broadcast_problem("9301a2ff8080") == "malformed JSON");
     CHECK(broadcast_problem("93a1ff8080") == "malformed JSON");
     CHECK(broadcast_problem("93a1f18080") == "malformed JSON");
-    CHECK(broadcast_problem("93c7030501020380" "80") == "an unknown extension");
+    CHECK(broadcast_problem("93c7030501020380"
+                            "80") == "an unknown extension");
     CHECK(problem_of("socket.io#/#", bytes_of(kFromEmitter)) ==
           "another namespace than its channel's");
     CHECK(problem_of("elsewhere", "x") == "an unknown channel");

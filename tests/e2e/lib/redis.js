@@ -42,7 +42,8 @@ class Redis {
     }
     this.child.unref();
     this.ended = new Promise((resolve) => this.child.once("close", resolve));
-    await until(() => this.child.exitCode !== null || /Ready to accept connections/.test(this.output), "Redis to start");
+    const ready = () => /Ready to accept connections/.test(this.output);
+    await until(() => this.child.exitCode !== null || ready(), "Redis to start");
     if (this.child.exitCode !== null) throw new Error(`Redis ended:\n${this.output}`);
   }
 
