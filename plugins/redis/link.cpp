@@ -16,12 +16,16 @@ Link::Link(const Address& address, std::chrono::seconds timeout) {
 }
 
 void Link::login(const Address& address) {
-    if (address.password.empty()) return;
-    if (address.user.empty()) append({"AUTH", address.password});
-    else append({"AUTH", address.user, address.password});
-    const Reply reply = receive();
-    if (reply->type == REDIS_REPLY_ERROR)
-        throw LinkDown("log in: " + std::string(reply->str, reply->len));
+    const auto must = [this](const std::vector<std::string_view>& command) {
+        append(command);
+        const Reply reply = receive();
+        if (reply->type == REDIS_REPLY_ERROR)
+            throw LinkDown("log in: " + std::string(reply->str, reply->len));
+    };
+    if (!address.password.empty() && address.user.empty()) must({"AUTH", address.password});
+    else if (!address.password.empty()) must({"AUTH", address.user, address.password});
+    // A server that hangs takes connections, too; and one may ask for a password.
+    must({"PING"});
 }
 
 void Link::append(const std::vector<std::string_view>& command) {

@@ -341,6 +341,27 @@ describe("redis", { skip: Redis.installed ? false : "redis-server is not there" 
     await own.stop();
   });
 
+  it("waits for a server that hangs, and nobody waits with it", async () => {
+    const own = await Redis.start();
+    const broker = await brokerWith(own, { "plugins.redis.timeout_seconds": 1, "plugins.redis.reconnection_delay_ms": 50,
+      "plugins.redis.reconnection_delay_max_ms": 100 });
+    const socket = await connect(broker);
+    own.child.kill("SIGSTOP");
+    for (let n = 0; n < 1000; ++n) socket.emit("all", "n", n);
+    await until(() => socket.heard.length === 1000, "all events here");
+    await until(async () => await figure(broker, 'redis_connected{connection="publish"}') === 0, "the loss");
+    // What was on its way is lost, and no more.
+    const lost = await figure(broker, 'redis_dropped_total{reason="unconfirmed"}');
+    assert.ok(lost <= 128, `${lost} are lost`);
+    const kept = async () => await figure(broker, "redis_queued") + await figure(broker, "redis_published_total");
+    assert.strictEqual(await kept(), 1000 - lost);
+    own.child.kill("SIGCONT");
+    await until(async () => await figure(broker, "redis_queued") === 0, "the queue to go out");
+    await until(async () => await figure(broker, 'redis_connected{connection="subscribe"}') === 1, "the subscription");
+    await broker.stop();
+    await own.stop();
+  });
+
   it("starts without the server, and finds it later", async () => {
     const own = await Redis.start();
     await own.halt("SIGKILL");
@@ -365,6 +386,9 @@ describe("redis", { skip: Redis.installed ? false : "redis-server is not there" 
     await wrong.logged(/log in: WRONGPASS/);
     assert.ok(!wrong.stderr.includes("wrong-word"));
     await wrong.stop();
+    const none = await brokerWith(own);
+    await none.logged(/log in: NOAUTH/);
+    await none.stop();
     for (const url of [`redis://:se%2Fcret@127.0.0.1:${own.port}/0`, `unix://default:se%2Fcret@${own.socket}`]) {
       const broker = await brokerWith(own, { "plugins.redis.url": url });
       await until(async () => await figure(broker, 'redis_connected{connection="publish"}') === 1, "the connection");
