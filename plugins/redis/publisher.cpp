@@ -26,6 +26,7 @@ Publisher::Publisher(const Options& options, plugin::Host& host, Figures& figure
       host_(host),
       figures_(figures),
       full_(host),
+      large_(host),
       refused_(host),
       outbox_(options.queue_messages, options.queue_bytes) {}
 
@@ -44,7 +45,7 @@ void Publisher::stop() {
 void Publisher::publish(Publication message, bool is_volatile) {
     if (message.payload.size() > options_.max_message_bytes) {
         figures_.drop(Dropped::too_large);
-        full_.warn("a message is too large to be published", "channel", message.channel);
+        large_.warn("a message is too large to be published", "channel", message.channel);
         return;
     }
     if (is_volatile && !figures_.publishing) return figures_.drop(Dropped::away);

@@ -38,7 +38,7 @@ private:
     const Options& options_;
     plugin::Host& host_;
     Figures& figures_;
-    LimitedLog full_, refused_;
+    LimitedLog full_, large_, refused_;
     Outbox outbox_;
     plugins::Wakeup wakeup_;
     std::atomic<bool> ending_{false};
