@@ -23,8 +23,8 @@ struct FreeReply {
 };
 using Reply = std::unique_ptr<redisReply, FreeReply>;
 
-/// A connection to a Redis server that answers, logged in. One thread, which waits in here for a whole timeout
-/// at most. Whatever goes wrong is LinkDown, and the link is then of no further use.
+/// A connection to a Redis server that answers, logged in. One thread, which waits in here for a
+/// whole timeout at most. Whatever goes wrong is LinkDown, and the link is then of no further use.
 class Link {
 public:
     Link(const Address& address, std::chrono::seconds timeout);
