@@ -1,6 +1,7 @@
 #include "core/script/app_files.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -54,18 +55,21 @@ void collect(Kind kind, const fs::path& root, const fs::path& folder,
     }
 }
 
-std::optional<std::string> read_file(const fs::path& path) {
+/// Nothing, and why, if it can't be read.
+std::optional<std::string> read_file(const fs::path& path, std::error_code& error) {
+    errno = 0;
     std::ifstream file(path, std::ios::binary);
-    if (!file) return std::nullopt;
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (file.bad()) return std::nullopt;
-    return text;
+    if (file) {
+        std::string text{std::istreambuf_iterator<char>(file), {}};
+        if (!file.bad()) return text;
+    }
+    error = {errno, std::generic_category()};
+    return std::nullopt;
 }
 
-/// What was listed may have been removed by the time it is read, which is no error.
-bool is_gone(const fs::path& path) {
-    std::error_code error;
-    return fs::symlink_status(path, error).type() == fs::file_type::not_found;
+/// What was listed may have been removed by the time it is read: that is no error.
+bool is_gone(const std::error_code& error) {
+    return error == std::errc::no_such_file_or_directory;
 }
 
 using Files = std::vector<std::pair<fs::path, ScriptFile>>;
@@ -78,7 +82,7 @@ std::optional<Files> read_files(Kind kind, const fs::path& folder, const std::st
     std::error_code error;
     const fs::path root = fs::canonical(folder, error);
     if (error || !fs::is_directory(root, error)) {
-        if (!is_gone(folder))
+        if (!is_gone(error))
             errors.push_back({folder.string(), 0, "the app's folder can't be read"});
         return std::nullopt;
     }
@@ -88,10 +92,10 @@ std::optional<Files> read_files(Kind kind, const fs::path& folder, const std::st
     for (fs::path& relative : paths) {
         ScriptFile file;
         file.path = name + "/" + relative.generic_string();
-        if (auto source = read_file(root / relative)) {
+        if (auto source = read_file(root / relative, error)) {
             file.source = *std::move(source);
             files.emplace_back(std::move(relative), std::move(file));
-        } else if (!is_gone(root / relative)) {
+        } else if (!is_gone(error)) {
             errors.push_back({file.path, 0, "can't be read"});
         }
     }
