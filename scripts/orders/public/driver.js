@@ -82,8 +82,14 @@ export class Driver extends View {
     const [status] = NEXT[this.order?.status] ?? [];
     if (!status || this.busy) return;
     this.busy = true;
-    await this.account.ask("PATCH", `/orders/${this.order.orderId}/status`, { status })
-      .catch((problem) => this.news(problem.message));
+    const { orderId } = this.order;
+    try {
+      await this.account.ask("PATCH", `/orders/${orderId}/status`, { status });
+      // The event may take longer than the next tick.
+      if (this.order?.orderId === orderId) this.take({ ...this.order, status });
+    } catch (problem) {
+      this.news(problem.message);
+    }
     this.busy = false;
   }
 
