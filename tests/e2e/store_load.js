@@ -1,6 +1,7 @@
 "use strict";
-// How an echo client fares while others append to a stream: latencies calm and under load, and their
-// ratio. Appends are durable and acknowledged; their client is a process of its own. By hand:
+// How an echo client fares while others append to a stream: latencies calm, beside as many events that
+// store nothing (what the load itself costs on this machine), and beside the appends, with the ratios.
+// Appends are durable and acknowledged; their client is a process of its own. By hand:
 //   node store_load.js [--appends 5000] [--seconds 10] [--set KEY=VALUE]…
 
 const { fork } = require("node:child_process");
@@ -15,6 +16,7 @@ ns:on("echo", function(_, value) return value end)
 `;
 const STORE_SCRIPT = `
 local ns = namespace "/store"
+ns:on("note", function() return 1 end)
 ns:on("append", function(_, value) return ns.store:append("s", value, { count = 100000 }) end)
 `;
 const TICK_MS = 5;
@@ -27,8 +29,8 @@ async function connect(url) {
   return socket;
 }
 
-/// Appends at a steady pace until told to stop; tells how many were acknowledged and how fast.
-async function load([url, rate]) {
+/// Sends an event at a steady pace until told to stop; tells how many were acknowledged and how fast.
+async function load([url, name, rate]) {
   const socket = await connect(`${url}/store`);
   const value = { lat: 40.7128, lng: -74.006, orderId: "o-17", text: "x".repeat(100) };
   const took = [];
@@ -39,7 +41,7 @@ async function load([url, rate]) {
   while (running) {
     for (const due = ((performance.now() - started) / 1000) * rate; sent < due; sent++) {
       const at = performance.now();
-      socket.emit("append", value, (id) => id && took.push(performance.now() - at));
+      socket.emit(name, value, (id) => id && took.push(performance.now() - at));
     }
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));
   }
@@ -73,14 +75,21 @@ async function main() {
   const socket = await connect(broker.url);
   await echo(socket, 1);  // warms up
   const calm = await echo(socket, Number(values.seconds));
-  const loader = fork(__filename, ["--load", broker.url, values.appends]);
-  await event(loader, "message");
-  const loaded = await echo(socket, Number(values.seconds));
-  loader.send("stop");
-  const [appends] = await within(event(loader, "message"), "the load's end");
-  const report = (name, q) => console.log(
-    `echo ${name}: calm ${quantile(calm, q).toFixed(2)} ms, under load ${quantile(loaded, q).toFixed(2)} ms, ` +
-    `${(quantile(loaded, q) / quantile(calm, q)).toFixed(2)} times`);
+  const beside = async (name) => {
+    const loader = fork(__filename, ["--load", broker.url, name, values.appends]);
+    await event(loader, "message");
+    const latencies = await echo(socket, Number(values.seconds));
+    loader.send("stop");
+    const [figures] = await within(event(loader, "message"), "the load's end");
+    return [latencies, figures];
+  };
+  const [plain] = await beside("note");
+  const [loaded, appends] = await beside("append");
+  const report = (name, q) => {
+    const [quiet, noted, stored] = [calm, plain, loaded].map((latencies) => quantile(latencies, q));
+    console.log(`echo ${name}: calm ${quiet.toFixed(2)} ms, beside events ${noted.toFixed(2)} ms, beside appends ` +
+      `${stored.toFixed(2)} ms: ${(stored / quiet).toFixed(2)} times calm, ${(stored / noted).toFixed(2)} times the events'`);
+  };
   report("p50", 0.5);
   report("p99", 0.99);
   console.log(`${Math.round(appends.acknowledged / appends.seconds)} appends a second acknowledged ` +
