@@ -9,6 +9,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/json_text.hpp"
+#include "core/base/msgpack_form.hpp"
 
 namespace moonwire::socketio {
 namespace {
@@ -23,50 +24,6 @@ void append_number(std::string& out, Number number) {
     char text[32];
     const auto [end, error] = std::to_chars(text, text + sizeof text, number);
     out.append(text, end);
-}
-
-/// `size` bytes at `bytes`, most significant first.
-std::uint64_t big_endian(const char* bytes, int size) {
-    std::uint64_t value = 0;
-    for (int i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
-    return value;
-}
-
-/// One whole value and nothing after it, every length within the message. The library's mp_check
-/// counts in an int, which hostile counts overflow; after this check its readers are safe.
-bool is_well_formed(std::string_view in) {
-    std::uint64_t values = 1;  // still to come; each takes a byte at least
-    while (values > 0) {
-        if (values > in.size()) return false;
-        --values;
-        const auto head = static_cast<unsigned char>(in.front());
-        in.remove_prefix(1);
-        // What follows the head: so many bytes, or bytes of a length or a count.
-        std::uint64_t bytes = 0;
-        int length_bytes = 0;
-        if (head < 0x80 || head >= 0xe0) continue;  // small integers
-        if (head < 0x90) values += 2u * (head & 15);
-        else if (head < 0xa0) values += head & 15;
-        else if (head < 0xc0) bytes = head & 31;
-        else if (head == 0xc1) return false;  // never used
-        else if (head < 0xc4) continue;       // nil, false, true
-        else if (head < 0xca) length_bytes = 1 << (head - 0xc4) % 3;  // binary, extension
-        else if (head < 0xcc) bytes = head == 0xca ? 4 : 8;           // float, double
-        else if (head < 0xd4) bytes = std::uint64_t{1} << (head & 3);   // integers
-        else if (head < 0xd9) bytes = 1 + (std::uint64_t{1} << (head - 0xd4));  // extension
-        else length_bytes = head < 0xdc ? 1 << (head - 0xd9) : 2 << (head & 1);
-        if (length_bytes > 0) {
-            if (in.size() < static_cast<std::size_t>(length_bytes)) return false;
-            const std::uint64_t number = big_endian(in.data(), length_bytes);
-            in.remove_prefix(static_cast<std::size_t>(length_bytes));
-            if (head >= 0xde) values += 2 * number;
-            else if (head >= 0xdc) values += number;
-            else bytes = number + (head >= 0xc7 && head <= 0xc9 ? 1 : 0);
-        }
-        if (bytes > in.size()) return false;
-        in.remove_prefix(bytes);
-    }
-    return in.empty();
 }
 
 /// Writes msgpack as JSON and sets binary aside. Reads what was found well-formed.
@@ -349,7 +306,7 @@ void append_natural(std::string& out, std::uint64_t number) {
 
 Result<std::unique_ptr<MsgpackPacket>> decode_msgpack(std::string_view message,
                                                       std::size_t max_attachments) {
-    if (!is_well_formed(message) || mp_typeof(message.front()) != MP_MAP)
+    if (!is_well_formed_msgpack(message) || mp_typeof(message.front()) != MP_MAP)
         return Error{"not a msgpack map"};
 
     auto decoded = std::make_unique<MsgpackPacket>();

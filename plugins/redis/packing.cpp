@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/base/msgpack_form.hpp"
+
 namespace moonwire::redis {
 namespace {
 
@@ -74,51 +76,6 @@ void put_value(std::string& out, const rapidjson::Value& value,
             }
             return;
     }
-}
-
-/// `size` bytes at `bytes`, most significant first.
-std::uint64_t big_endian(const char* bytes, std::size_t size) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < size; ++i)
-        value = value << 8 | static_cast<unsigned char>(bytes[i]);
-    return value;
-}
-
-/// One whole value and nothing after it, every length within the message. The library's mp_check
-/// counts in an int, which hostile counts overflow; after this check its readers are safe.
-bool is_well_formed(std::string_view in) {
-    std::uint64_t values = 1;  // still to come; each takes a byte at least
-    while (values > 0) {
-        if (values > in.size()) return false;
-        --values;
-        const auto head = static_cast<unsigned char>(in.front());
-        in.remove_prefix(1);
-        // What follows the head: so many bytes, or bytes of a length or a count.
-        std::uint64_t bytes = 0;
-        std::size_t length_bytes = 0;
-        if (head < 0x80 || head >= 0xe0) continue;  // small integers
-        if (head < 0x90) values += 2u * (head & 15);
-        else if (head < 0xa0) values += head & 15;
-        else if (head < 0xc0) bytes = head & 31;
-        else if (head == 0xc1) return false;                           // never used
-        else if (head < 0xc4) continue;                                // nil, false, true
-        else if (head < 0xca) length_bytes = 1u << (head - 0xc4) % 3;  // binary, extension
-        else if (head < 0xcc) bytes = head == 0xca ? 4 : 8;            // float, double
-        else if (head < 0xd4) bytes = 1u << (head & 3);                // integers
-        else if (head < 0xd9) bytes = 1 + (1u << (head - 0xd4));       // extension
-        else length_bytes = head < 0xdc ? 1u << (head - 0xd9) : 2u << (head & 1);
-        if (length_bytes > 0) {
-            if (in.size() < length_bytes) return false;
-            const std::uint64_t number = big_endian(in.data(), length_bytes);
-            in.remove_prefix(length_bytes);
-            if (head >= 0xde) values += 2 * number;
-            else if (head >= 0xdc) values += number;
-            else bytes = number + (head >= 0xc7 && head <= 0xc9 ? 1 : 0);
-        }
-        if (bytes > in.size()) return false;
-        in.remove_prefix(bytes);
-    }
-    return in.empty();
 }
 
 /// Writes msgpack as JSON and sets binary aside. Reads what was found well-formed.
@@ -286,7 +243,7 @@ void append_packed_map(std::string& out, std::size_t count) {
 }
 
 plugin::Values unpack(std::string_view packed) {
-    if (!is_well_formed(packed)) refuse("not msgpack");
+    if (!is_well_formed_msgpack(packed)) refuse("not msgpack");
     Unpacker unpacker;
     const char* in = packed.data();
     unpacker.value(in);

@@ -45,9 +45,9 @@ void put(Writer& to, const std::vector<std::string>& texts) {
     to.EndArray();
 }
 
-/// `{"uid":…,"type":…,"opts":{"rooms":[…],"except":[…]}`, and what `rest` adds.
+/// `{"uid":…,"type":…}`, with what `rest` adds.
 template <typename Rest>
-std::string request(std::string_view uid, unsigned type, const ClusterTarget& target, Rest rest) {
+std::string request(std::string_view uid, unsigned type, Rest rest) {
     rapidjson::StringBuffer buffer;
     Writer to(buffer);
     to.StartObject();
@@ -55,16 +55,24 @@ std::string request(std::string_view uid, unsigned type, const ClusterTarget& ta
     put(to, uid);
     to.Key("type");
     to.Uint(type);
-    to.Key("opts");
-    to.StartObject();
-    to.Key("rooms");
-    put(to, target.rooms);
-    to.Key("except");
-    put(to, target.except);
-    to.EndObject();
     rest(to);
     to.EndObject();
     return {buffer.GetString(), buffer.GetSize()};
+}
+
+/// The same with `"opts":{"rooms":[…],"except":[…]}`.
+template <typename Rest>
+std::string request(std::string_view uid, unsigned type, const ClusterTarget& target, Rest rest) {
+    return request(uid, type, [&](Writer& to) {
+        to.Key("opts");
+        to.StartObject();
+        to.Key("rooms");
+        put(to, target.rooms);
+        to.Key("except");
+        put(to, target.except);
+        to.EndObject();
+        rest(to);
+    });
 }
 
 std::string request_about_rooms(std::string_view uid, unsigned type, const ClusterTarget& target,
@@ -107,20 +115,13 @@ std::string packed_broadcast(std::string_view uid, std::string_view nsp,
 
 /// JSON as Node writes it; msgpack, which Node reads here too, if there are binary values.
 std::string server_emit(std::string_view uid, const Values& packet) {
-    std::string out;
     if (packet.attachments.empty()) {
-        rapidjson::StringBuffer buffer;
-        Writer to(buffer);
-        to.StartObject();
-        to.Key("uid");
-        put(to, uid);
-        to.Key("type");
-        to.Uint(kServerEmit);
-        to.Key("data");
-        to.RawValue(packet.json.data(), packet.json.size(), rapidjson::kArrayType);
-        to.EndObject();
-        return {buffer.GetString(), buffer.GetSize()};
+        return request(uid, kServerEmit, [&](Writer& to) {
+            to.Key("data");
+            to.RawValue(packet.json.data(), packet.json.size(), rapidjson::kArrayType);
+        });
     }
+    std::string out;
     append_packed_map(out, 3);
     append_packed_text(out, "uid");
     append_packed_text(out, uid);
