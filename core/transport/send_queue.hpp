@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <boost/container/small_vector.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
@@ -21,7 +23,8 @@ namespace moonwire::transport {
 /// What is pushed with Flush::window waits until `coalesce_window` has passed since the last
 /// write; anything pushed with Flush::turn takes it along. On TLS small messages share records. A
 /// peer that takes nothing for `write_timeout`, lets more than the limit pile up, or leaves a byte
-/// untaken for longer than `send_queue_age`, fails the queue. Owned by a Connection, used on its reactor. The owner is never called from within push.
+/// untaken for longer than `send_queue_age`, fails the queue. Owned by a Connection, used on its
+/// reactor. The owner is never called from within push.
 class SendQueue {
 public:
     enum class Failure : std::uint8_t { error, timeout, overflow, stale };
@@ -57,6 +60,10 @@ public:
     void write_now() {
         if (!blocked() && !failing_) write();
     }
+    /// What would be written at the end of the turn and is pushed between these two is written by
+    /// the second: the answers to what was just read, while the processor has the socket at hand.
+    void begin_answers() noexcept { answering_ = true; }
+    void end_answers();
     /// For FlushList, at the end of the turn: writes, and tells the owner what came of it.
     void flush();
     /// Drops what is queued; nothing is written and the owner not called any more.
@@ -76,6 +83,9 @@ private:
     /// Both return false when the peer must take something first, or the connection has failed.
     bool write_plain();
     bool write_tls();
+    /// What the kernel took of what they `offered` it, or -1.
+    ssize_t write_one(std::size_t& offered);
+    ssize_t write_many(std::size_t& offered);
     void wrote(std::size_t bytes);
     void consume(std::size_t bytes);
     void wait_for(std::uint32_t events);
@@ -99,6 +109,8 @@ private:
     TimerId timer_;            // the window's end or, while blocked, the write timeout
     std::uint32_t waits_for_ = 0;
     bool scheduled_ = false;
+    bool answering_ = false;
+    bool answered_ = false;
     bool sealed_ = false;
     bool notify_ = false;
     bool failing_ = false;  // reported to the owner at the end of the turn

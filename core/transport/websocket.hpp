@@ -11,7 +11,7 @@ namespace moonwire::transport {
 
 /// When a queued frame leaves.
 enum class Flush : std::uint8_t {
-    turn,    // at the end of this loop turn: answers, handshakes, heartbeats
+    turn,    // at the end of this loop turn, or of the input it answers: handshakes, heartbeats
     now,     // at once and alone: what follows waits for the window, so that a peer reads it apart
     window,  // may wait up to the coalescing window since the last write: broadcasts
 };

@@ -30,9 +30,8 @@ void WebSocketConnection::start(Worker& worker, Link link, const HttpRequest& re
     connection->enter();
     worker.stats.websockets.add();
     connection->queue_.push(handshake_answer(request, headers, extensions), Flush::turn);
-    worker.reactor.post([connection, input = std::move(input)]() mutable {
-        connection->open(std::move(input));
-    });
+    worker.reactor.post(
+        [connection, input = std::move(input)]() mutable { connection->open(std::move(input)); });
 }
 
 WebSocketConnection::WebSocketConnection(Worker& worker, Link link,
@@ -53,7 +52,9 @@ void WebSocketConnection::on_readable() {
     const Received received = receive(worker_.scratch.size());
     if (received.reset) return finish(WebSocketEnd::failed, Goodbye::at_once);
     if (received.ended) return finish(WebSocketEnd::closed, Goodbye::at_once);
+    queue_.begin_answers();
     take(received.bytes);
+    queue_.end_answers();
 }
 
 void WebSocketConnection::take(std::span<char> bytes) {
