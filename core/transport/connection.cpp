@@ -9,7 +9,9 @@
 namespace moonwire::transport {
 
 Connection::Connection(Worker& worker, Link link, std::size_t send_limit_bytes)
-    : worker_(worker), link_(std::move(link)), queue_(worker, link_, *this, send_limit_bytes) {}
+    : worker_(worker), link_(std::move(link)), queue_(worker, link_, *this, send_limit_bytes) {
+    readable_ = link_.tls && link_.tls->ready();  // what another connection of it left
+}
 
 Connection::~Connection() = default;
 
@@ -31,50 +33,45 @@ Link Connection::leave() {
 void Connection::wait_readable() {
     if (reading_ || !open_) return;
     reading_ = true;
-    if (link_.tls && link_.tls->ready() && !lingering_)
+    if (readable_)
         worker_.reactor.post([self = shared_from_this()] {
-            if (self->reading_) self->on_readable_or_over();  // more may have come, and been read
+            if (self->reading_) self->on_readable_or_over();
         });
-    else watch();
+    else enter_poller();
 }
 
-std::uint32_t Connection::wanted() const {
-    std::uint32_t events = queue_.waits_for();
-    if (reading_) events |= read_needs_write_ ? EPOLLOUT : EPOLLIN;
-    return events;
+void Connection::enter_poller() {
+    if (in_poller_) return;
+    in_poller_ = worker_.reactor.poller().add(link_.socket.get(), *this);
+    if (!in_poller_)
+        worker_.reactor.post([self = shared_from_this()] {
+            if (self->open_) self->end_now();
+        });
 }
 
-void Connection::watch() {
-    if ((wanted() & ~watched_) != 0) set_watched(wanted() | watched_);
-}
-
-void Connection::set_watched(std::uint32_t events) {
-    Poller& poller = worker_.reactor.poller();
-    watched_ = events;
-    if (in_poller_) return poller.change(link_.socket.get(), events, *this);
-    in_poller_ = poller.add(link_.socket.get(), events, *this);
-    if (!in_poller_) worker_.reactor.post([self = shared_from_this()] {
-        if (self->open_) self->end_now();
-    });
+void Connection::watch_writable() {
+    enter_poller();
+    if (watches_writable_ || !in_poller_) return;
+    watches_writable_ = true;
+    worker_.reactor.poller().watch_writable(link_.socket.get(), *this);
 }
 
 void Connection::leave_poller() {
     if (!in_poller_) return;
     worker_.reactor.poller().remove(link_.socket.get(), *this);
-    in_poller_ = false;
-    watched_ = 0;
+    in_poller_ = watches_writable_ = false;
 }
 
 void Connection::on_ready(std::uint32_t events) {
     const auto hold = shared_from_this();
-    // An error or the end of the connection is for reads and writes to find.
-    const bool over = events & (EPOLLHUP | EPOLLERR);
-    if (over) events |= EPOLLIN | EPOLLOUT;
-    if (const std::uint32_t unwanted = events & watched_ & ~wanted()) set_watched(watched_ & ~unwanted);
-    // Told of as long as it is in the poller; who wants to read or write later gets back in.
-    if (over && wanted() == 0) return leave_poller();
+    // Ends and errors are for reads and writes to find.
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        over_ = true;
+        events |= EPOLLIN | EPOLLOUT;
+    }
     if (events & queue_.waits_for()) queue_.resume();
-    if (reading_ && (events & (read_needs_write_ ? EPOLLOUT : EPOLLIN))) on_readable_or_over();
+    if (events & (read_needs_write_ ? EPOLLOUT : EPOLLIN)) readable_ = true;
+    if (reading_ && readable_) on_readable_or_over();
 }
 
 void Connection::on_readable_or_over() {
@@ -92,6 +89,8 @@ Connection::Received Connection::receive_tls(std::size_t limit) {
     auto& scratch = worker_.scratch;
     const auto read = link_.tls->read(scratch.data(), std::min(limit, scratch.size()));
     read_needs_write_ = read.status == TlsChannel::Status::wait_write;
+    if (read_needs_write_) watch_writable();
+    readable_ = read.status == TlsChannel::Status::done && (over_ || link_.tls->ready());
     worker_.stats.bytes_in.add(read.bytes);
     if (read.status == TlsChannel::Status::ended) return {{}, true, false};
     if (read.status == TlsChannel::Status::failed) return {{}, true, true};
@@ -100,15 +99,16 @@ Connection::Received Connection::receive_tls(std::size_t limit) {
 
 Connection::Received Connection::receive_plain(std::size_t limit) {
     auto& scratch = worker_.scratch;
+    const std::size_t room = std::min(limit, scratch.size());
     for (;;) {
-        const ssize_t got = ::recv(link_.socket.get(), scratch.data(),
-                                   std::min(limit, scratch.size()), MSG_DONTWAIT);
-        if (got > 0) {
-            worker_.stats.bytes_in.add(static_cast<std::uint64_t>(got));
-            return {{scratch.data(), static_cast<std::size_t>(got)}};
-        }
+        const ssize_t got = ::recv(link_.socket.get(), scratch.data(), room, MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        const std::size_t bytes = got > 0 ? static_cast<std::size_t>(got) : 0;
+        // What a short read left comes with a new edge, but for an end that was told already.
+        readable_ = bytes > 0 && (over_ || bytes == room);
+        worker_.stats.bytes_in.add(bytes);
+        if (bytes > 0) return {{scratch.data(), bytes}};
         if (got == 0) return {{}, true, false};
-        if (errno == EINTR) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
         return {{}, true, true};
     }

@@ -39,8 +39,8 @@ protected:
     void wait_readable();
     struct Received {
         std::span<char> bytes;  // in the worker's scratch, until the next read; may be none
-        bool ended = false;      // the peer sends no more
-        bool reset = false;      // and takes no more either
+        bool ended = false;     // the peer sends no more
+        bool reset = false;     // and takes no more either
     };
     /// Reads what has come, at most `limit` bytes.
     Received receive(std::size_t limit);
@@ -73,18 +73,15 @@ private:
     friend class ConnectionSet;
 
     void on_ready(std::uint32_t events) final;
-    void on_blocked() final { watch(); }
+    void on_blocked() final { watch_writable(); }
     void on_sent() final;
     void on_send_failed(SendQueue::Failure failure) final;
     std::shared_ptr<void> hold() final { return shared_from_this(); }
 
     void on_readable_or_over();
-    /// What reading and writing wait for, as bits of epoll.
-    std::uint32_t wanted() const;
-    /// Makes the poller tell of what is wanted. It may tell of more: that is taken back when it does,
-    /// for most of it will be wanted again.
-    void watch();
-    void set_watched(std::uint32_t events);
+    void enter_poller();
+    /// Most connections never wait for it, and would be told at once that they may write.
+    void watch_writable();
     void leave_poller();
     Received receive_plain(std::size_t limit);
     Received receive_tls(std::size_t limit);
@@ -93,13 +90,15 @@ private:
     void discard();
 
     std::size_t set_index_ = 0;
-    std::uint32_t watched_ = 0;
     bool in_poller_ = false;
+    bool watches_writable_ = false;
     TimePoint deadline_ = TimePoint::max();
     TimePoint armed_for_ = TimePoint::max();
     TimerId timer_;
     bool open_ = false;
-    bool reading_ = false;
+    bool reading_ = false;   // who is derived wants to hear of input
+    bool readable_ = false;  // the poller has told of some that no read has found the end of
+    bool over_ = false;      // and of the peer's end, or of an error, which is told once
     bool lingering_ = false;
     bool read_needs_write_ = false;  // TLS: the next read makes no progress before a write can
 };

@@ -6,6 +6,8 @@
 namespace moonwire::transport {
 namespace {
 
+constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
 int make_epoll() {
     const int fd = ::epoll_create1(EPOLL_CLOEXEC);
     if (fd < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
@@ -23,12 +25,12 @@ bool control(int epoll, int operation, int fd, std::uint32_t events, Pollable* p
 
 Poller::Poller(boost::asio::io_context& context) : epoll_(context, make_epoll()) {}
 
-bool Poller::add(int fd, std::uint32_t events, Pollable& pollable) {
-    return control(epoll_.native_handle(), EPOLL_CTL_ADD, fd, events, &pollable);
+bool Poller::add(int fd, Pollable& pollable) {
+    return control(epoll_.native_handle(), EPOLL_CTL_ADD, fd, kReadable, &pollable);
 }
 
-void Poller::change(int fd, std::uint32_t events, Pollable& pollable) {
-    control(epoll_.native_handle(), EPOLL_CTL_MOD, fd, events, &pollable);
+void Poller::watch_writable(int fd, Pollable& pollable) {
+    control(epoll_.native_handle(), EPOLL_CTL_MOD, fd, kReadable | EPOLLOUT, &pollable);
 }
 
 void Poller::remove(int fd, Pollable& pollable) {

@@ -12,8 +12,9 @@ namespace moonwire::transport {
 /// What has a descriptor in a Poller.
 class Pollable {
 public:
-    /// Bits of EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR. Told again as long as they hold, whether they
-    /// are wanted or not: what is not wanted is to be taken out of `watch`.
+    /// Bits of EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR. Told when they begin to hold or
+    /// when more comes, not as long as they do (EPOLLET): what was told and not used up is for this
+    /// to keep.
     virtual void on_ready(std::uint32_t events) = 0;
 
 protected:
@@ -23,17 +24,20 @@ protected:
 /// Tells which connections of one reactor are ready: an epoll of its own, in which each stays for
 /// its life.
 ///
-/// Asio would take a system call a wait, and another for a read that finds nothing; with this a busy
-/// turn of the loop takes one for all connections. Asio waits for this epoll as a whole when there is
-/// nothing to do. One reactor's thread; owned by its AsioReactor.
+/// Asio would take a system call a wait, and another for a read that finds nothing; with this a
+/// busy turn of the loop takes one for all connections, and the kernel looks at each once a turn.
+/// Asio waits for this epoll as a whole when there is nothing to do. One reactor's thread; owned by
+/// its AsioReactor.
 class Poller {
 public:
     /// Throws std::system_error when the process has no descriptor left.
     explicit Poller(boost::asio::io_context& context);
 
-    /// False when the kernel has no room for it. `pollable` stays until `remove`.
-    bool add(int fd, std::uint32_t events, Pollable& pollable);
-    void change(int fd, std::uint32_t events, Pollable& pollable);
+    /// Tells of all but EPOLLOUT. False when the kernel has no room for it. `pollable` stays until
+    /// `remove`.
+    bool add(int fd, Pollable& pollable);
+    /// From now on of EPOLLOUT, too; tells what holds already.
+    void watch_writable(int fd, Pollable& pollable);
     /// Before the descriptor is closed or goes elsewhere.
     void remove(int fd, Pollable& pollable);
 

@@ -8,6 +8,20 @@
 
 namespace moonwire::transport {
 
+TlsChannel::TlsChannel(ssl_st* session, std::shared_ptr<const TlsContext> context) noexcept
+    : context_(std::move(context)), session_(session) {
+    BIO* const descriptor = SSL_get_rbio(session_);
+    BIO_set_callback_arg(descriptor, reinterpret_cast<char*>(&drained_));
+    BIO_set_callback_ex(descriptor,
+                        [](BIO* bio, int operation, const char*, std::size_t asked, int, long,
+                           int result, std::size_t* got) -> long {
+                            if (operation == (BIO_CB_READ | BIO_CB_RETURN))
+                                *reinterpret_cast<bool*>(BIO_get_callback_arg(bio)) =
+                                    result <= 0 || *got < asked;
+                            return result;
+                        });
+}
+
 TlsChannel::~TlsChannel() { SSL_free(session_); }
 
 TlsChannel::Outcome TlsChannel::read(char* to, std::size_t size) {

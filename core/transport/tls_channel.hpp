@@ -32,16 +32,16 @@ public:
     };
 
     /// Takes the session, which uses `context`; the descriptor stays the socket's.
-    TlsChannel(ssl_st* session, std::shared_ptr<const TlsContext> context) noexcept
-        : context_(std::move(context)), session_(session) {}
+    TlsChannel(ssl_st* session, std::shared_ptr<const TlsContext> context) noexcept;
     ~TlsChannel();
     TlsChannel(const TlsChannel&) = delete;
     TlsChannel& operator=(const TlsChannel&) = delete;
 
     /// `done` has at least one byte.
     Outcome read(char* to, std::size_t size);
-    /// True when the next read need not wait for the kernel: more has been received than was read.
-    bool ready() const noexcept { return ready_; }
+    /// True when the next read need not wait for the kernel: more has been received than was read,
+    /// or the kernel may have more.
+    bool ready() const noexcept { return ready_ || !drained_; }
     /// At most one record. A write that could not be done must be repeated with bytes that begin
     /// with the same ones.
     Outcome write(const char* from, std::size_t size);
@@ -60,6 +60,7 @@ private:
     const std::shared_ptr<const TlsContext> context_;
     ssl_st* const session_;
     bool ready_ = false;
+    bool drained_ = true;  // OpenSSL's last read from the kernel got less than it asked for
     bool failed_ = false;
 };
 
