@@ -107,7 +107,7 @@ void Engine::on_request(std::shared_ptr<transport::HttpExchange> exchange) {
     if (transport != to_string(session->transport()))
         return refuse(*exchange, RefusalReason::malformed);
     if (request.method == "GET" && transport == "polling") return session->on_poll(exchange);
-    if (request.method == "POST" && transport == "polling") return session->on_post(*exchange);
+    if (request.method == "POST" && transport == "polling") return session->on_post(exchange);
     refuse(*exchange, RefusalReason::malformed);
 }
 

@@ -126,6 +126,11 @@ void EngineSession::flush_polling_at_turn_end() {
 
 void EngineSession::send_control(PacketType type) { queue(control_frame(type), {}); }
 
+void EngineSession::slow_down() {
+    if (websocket_) websocket_->slow_down();
+    else slowed_ = true;
+}
+
 void EngineSession::close(CloseReason reason) {
     if (state_ != State::open) return;
     drop_probe();
@@ -215,11 +220,16 @@ void EngineSession::on_poll(std::shared_ptr<transport::HttpExchange> exchange) {
     if (!polling_.empty()) flush_polling_at_turn_end();
 }
 
-void EngineSession::on_post(transport::HttpExchange& exchange) {
+void EngineSession::on_post(const std::shared_ptr<transport::HttpExchange>& exchange) {
     if (transport() != TransportKind::polling)
-        return engine_.refuse(exchange, RefusalReason::malformed);
+        return engine_.refuse(*exchange, RefusalReason::malformed);
     const auto self = shared_from_this();
-    const transport::HttpRequest& request = exchange.request();
+    if (post_held_) {
+        engine_.refuse(*exchange, RefusalReason::malformed);
+        return end(CloseReason::transport_error);
+    }
+    slowed_ = false;
+    const transport::HttpRequest& request = exchange->request();
     const bool is_form = jsonp::index_of(request).has_value();
     const std::optional<std::string> form =
         is_form ? jsonp::payload_of(request.body) : std::nullopt;
@@ -235,11 +245,24 @@ void EngineSession::on_post(transport::HttpExchange& exchange) {
                                 : polling_.dialect().decode_payload(request.body, binary, on_each);
     if (!understood) {
         report_client(IncidentKind::protocol, "a malformed payload");
-        engine_.refuse(exchange, RefusalReason::malformed);
+        engine_.refuse(*exchange, RefusalReason::malformed);
         return end(CloseReason::parse_error);
     }
-    exchange.respond(
-        polling_response(exchange.request(), engine_.options().cors, "text/html", "ok"));
+    accept_post(exchange);
+}
+
+void EngineSession::accept_post(const std::shared_ptr<transport::HttpExchange>& exchange) {
+    const auto accept = [exchange, this] {
+        exchange->respond(
+            polling_response(exchange->request(), engine_.options().cors, "text/html", "ok"));
+    };
+    if (!slowed_ || state_ != State::open) return accept();
+    post_held_ = true;
+    const auto pieces = static_cast<int>(exchange->request().body.size() / transport::kSlowedBytes);
+    reactor_.after(transport::kSlowedPause * (pieces + 1), [accept, self = shared_from_this()] {
+        self->post_held_ = false;
+        accept();
+    });
 }
 
 void EngineSession::on_packet(const Packet& packet) {

@@ -44,11 +44,12 @@ public:
     TransportKind transport() const override { return kind_.load(std::memory_order_relaxed); }
     std::optional<Duration> latency() const override;
     void send(const Frame& frame, SendOptions options) override;
+    void slow_down() override;
     void close(CloseReason reason) override;
 
     /// HTTP requests that name this session.
     void on_poll(std::shared_ptr<transport::HttpExchange> exchange);
-    void on_post(transport::HttpExchange& exchange);
+    void on_post(const std::shared_ptr<transport::HttpExchange>& exchange);
 
     /// A WebSocket that would take over; false if there is one already.
     bool offer(std::shared_ptr<WebSocketCarrier> carrier);
@@ -63,6 +64,9 @@ private:
         ended,
     };
 
+    /// Says that it was taken: later, if it held more than the client may send, and what comes on
+    /// another connection before that ends the session.
+    void accept_post(const std::shared_ptr<transport::HttpExchange>& exchange);
     void on_packet(const Packet& packet);
     void on_probe_packet(const Packet& packet);
     void complete_upgrade();
@@ -101,8 +105,10 @@ private:
     State state_ = State::open;
     std::span<const PacketType> farewell_;
     bool flush_scheduled_ = false;
-    bool probed_ = false;  // `2probe` came: polls are answered to let the client switch
-    TimerId heartbeat_;    // to the next ping, or to the pong's deadline; then the linger
+    bool slowed_ = false;     // the POST in hand held more than the client may send
+    bool post_held_ = false;  // its answer waits
+    bool probed_ = false;     // `2probe` came: polls are answered to let the client switch
+    TimerId heartbeat_;       // to the next ping, or to the pong's deadline; then the linger
     TimerId upgrade_timer_;
     TimerId backlog_timer_;     // only while something is queued for polling, and its age limited
     TimePoint queued_since_{};  // by the oldest of it

@@ -86,6 +86,8 @@ public:
     /// Queues a message. After close it does nothing. Over the queue's limit the session ends with
     /// transport_error, logged as a slow consumer, after this call returned.
     virtual void send(const Frame& frame, SendOptions options) = 0;
+    /// From within on_message: this is more than the client may send. It is read more slowly then.
+    virtual void slow_down() = 0;
     /// Ends the session after what is queued has left; on_close follows after this call returned.
     virtual void close(CloseReason reason = CloseReason::forced_close) = 0;
 };

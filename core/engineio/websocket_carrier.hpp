@@ -32,6 +32,9 @@ public:
         if (socket_) socket_->send(dialect_.frame_for(frame), flush, compress);
     }
     Dialect dialect() const noexcept { return dialect_; }
+    void slow_down() {
+        if (socket_) socket_->slow_down();
+    }
     bool writable() const { return socket_ && socket_->writable(); }
     /// The session no longer wants to hear of it.
     void close(std::uint16_t code);

@@ -68,6 +68,7 @@ public:
     }
     std::optional<Duration> latency() const override { return std::nullopt; }
     void send(const engineio::Frame& frame, engineio::SendOptions options) override;
+    void slow_down() override {}
     void close(engineio::CloseReason reason) override;
 
 private:

@@ -193,6 +193,7 @@ bool Client::within_rates(Socket* socket, const Packet& packet,
 void Client::over_rate(IncidentKind limit, Socket* socket, const Packet& packet) {
     const auto self = shared_from_this();
     const bool disconnects = server_.options().inbound.disconnect;
+    session_->slow_down();
     report_client(limit, socket, packet.nsp, disconnects ? "disconnected" : "dropped");
     if (packet.type == PacketType::connect) {
         const Refusal refusal{"too much a second", R"({"code":"rate_limited"})"};

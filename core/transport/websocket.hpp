@@ -25,6 +25,10 @@ enum class WebSocketEnd : std::uint8_t {
     stale,      // a slow consumer: what is queued for it has waited too long
 };
 
+/// How a peer is read that sends more than it may: so much, then a pause.
+inline constexpr std::size_t kSlowedBytes = 4 * 1024;
+inline constexpr Duration kSlowedPause = std::chrono::milliseconds(10);
+
 /// A server-side WebSocket connection. Lives on one reactor; every call is made there.
 class WebSocket {
 public:
@@ -37,6 +41,10 @@ public:
     /// False while the peer has not taken what was last written: volatile events are dropped.
     virtual bool writable() const = 0;
     virtual std::size_t queued_bytes() const = 0;
+    /// From within on_message: this message is more than the peer may send. Until one passes without
+    /// that, it is read in pieces of kSlowedBytes with pauses between them; what it sends waits in the
+    /// kernel and, with the kernel's buffers full, in itself.
+    virtual void slow_down() = 0;
     /// Flushes, then a closing handshake with this status code (RFC 6455 section 7.4.1); on_close
     /// follows, at the latest after the closing timeout.
     virtual void close(std::uint16_t code) = 0;

@@ -46,22 +46,27 @@ void WebSocketConnection::open(std::string input) {
     const auto handler = handler_;
     handler->on_open(*this);
     take(input);
+    wait_readable();
 }
 
 void WebSocketConnection::on_readable() {
-    const Received received = receive(worker_.scratch.size());
+    const bool slowed = slowed_;
+    const Received received = receive(slowed ? kSlowedBytes : worker_.scratch.size());
     if (received.reset) return finish(WebSocketEnd::failed, Goodbye::at_once);
     if (received.ended) return finish(WebSocketEnd::closed, Goodbye::at_once);
     queue_.begin_answers();
     take(received.bytes);
     queue_.end_answers();
+    if (!slowed || !slowed_) return wait_readable();
+    worker_.reactor.after(kSlowedPause,
+                          [self = self<WebSocketConnection>()] { self->wait_readable(); });
 }
 
 void WebSocketConnection::take(std::span<char> bytes) {
     const auto handler = handler_;  // one of its messages may be the end of it
     while (handler_) {
         const auto event = reader_.next(bytes);
-        if (!event) return wait_readable();
+        if (!event) return;
         on_event(*event);
     }
 }
@@ -87,6 +92,7 @@ void WebSocketConnection::on_message(const FrameReader::Event& event) {
         payload = inflated.message;
     }
     if (!event.binary && !is_utf8(payload)) return reject(kInvalidData);
+    slowed_ = false;
     handler_->on_message(payload, event.binary);
 }
 

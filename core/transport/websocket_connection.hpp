@@ -34,13 +34,14 @@ public:
     void send(const Frame& frame, Flush flush, bool compress) override;
     bool writable() const override { return !queue_.blocked(); }
     std::size_t queued_bytes() const override { return queue_.queued_bytes(); }
+    void slow_down() override { slowed_ = true; }
     void close(std::uint16_t code) override;
 
     void end_now() override;
 
 private:
     void open(std::string input);
-    /// Hands on what the bytes complete, then waits for more. They are changed.
+    /// Hands on what the bytes complete. They are changed.
     void take(std::span<char> bytes);
     void on_event(const FrameReader::Event& event);
     void on_message(const FrameReader::Event& event);
@@ -61,6 +62,7 @@ private:
     std::shared_ptr<WebSocketHandler> handler_;  // until on_close
     FrameReader reader_;
     const bool deflates_;
+    bool slowed_ = false;   // its last message was more than it may send
     bool closing_ = false;  // our close frame is queued; the peer's is awaited
 };
 

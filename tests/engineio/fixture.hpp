@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,10 +65,12 @@ public:
     }
     bool writable() const override { return writable_; }
     std::size_t queued_bytes() const override { return 0; }
+    void slow_down() override { slowed = true; }
     void close(std::uint16_t) override { closed = true; }
 
     std::vector<std::string> sent;
     bool closed = false;
+    bool slowed = false;
     bool writable_ = true;
 
 private:
@@ -78,9 +81,11 @@ private:
 struct Recorder final : SessionHandler {
     void on_message(std::string_view payload, bool binary) override {
         messages.push_back((binary ? "b:" : "") + std::string(payload));
+        if (on_each) on_each();
     }
     void on_upgrade() override { ++upgrades; }
     void on_close(CloseReason reason) override { closed.emplace_back(to_string(reason)); }
+    std::function<void()> on_each;
     std::vector<std::string> messages;
     int upgrades = 0;
     std::vector<std::string> closed;

@@ -11,8 +11,8 @@ struct Handshakes : Fixture {
     std::shared_ptr<FakeExchange> ask(const std::string& address, bool websocket = false) {
         HttpRequest request;
         request.method = "GET";
-        request.target = std::string("/socket.io/?EIO=4&transport=") +
-                         (websocket ? "websocket" : "polling");
+        request.target =
+            std::string("/socket.io/?EIO=4&transport=") + (websocket ? "websocket" : "polling");
         request.upgrade = websocket;
         request.remote_address = address;
         auto exchange = std::make_shared<FakeExchange>(reactor, std::move(request));
@@ -58,10 +58,44 @@ TEST_CASE("requests of a session are no handshakes; what is refused otherwise is
     }));
     test.open_polling();
     for (int i = 0; i < 10; ++i) CHECK(test.post("4a")->response_->status == 200);
-    const auto refused = test.request("GET", test.polling(), {}, false,
-                                      {{"origin", "https://b.example"}});
+    const auto refused =
+        test.request("GET", test.polling(), {}, false, {{"origin", "https://b.example"}});
     CHECK(refused->response_->status == 403);
     CHECK(test.request("GET", test.polling())->response_->status == 429);
+}
+
+TEST_CASE(
+    "who sends more than it may by polling waits for the answer, by WebSocket is read slowly") {
+    Fixture test;
+    test.open_polling();
+    test.listener.recorder->on_each = [&] { test.listener.session->slow_down(); };
+    const auto posted = test.post("4" + std::string(3 * transport::kSlowedBytes, 'a'));
+    CHECK(test.listener.recorder->messages.size() == 1);
+    test.reactor.advance(3 * transport::kSlowedPause);
+    CHECK_FALSE(posted->response_);
+    test.reactor.advance(transport::kSlowedPause);
+    REQUIRE(posted->response_);
+    CHECK(posted->response_->body == "ok");
+
+    test.listener.recorder->on_each = nullptr;
+    CHECK(test.post("4a")->response_->status == 200);
+
+    FakeWebSocket& socket = test.make_socket();
+    const auto handler = test.connect(socket);
+    test.listener.session->slow_down();
+    CHECK(socket.slowed);
+}
+
+TEST_CASE("a POST while the one before is held back ends the session") {
+    Fixture test;
+    test.open_polling();
+    test.listener.recorder->on_each = [&] { test.listener.session->slow_down(); };
+    const auto held = test.post("4a");
+    CHECK(test.post("4b")->response_->status == 400);
+    CHECK(test.listener.recorder->closed == std::vector<std::string>{"transport error"});
+    CHECK(test.listener.recorder->messages == std::vector<std::string>{"a"});
+    test.reactor.advance(transport::kSlowedPause);
+    CHECK(held->response_->status == 200);
 }
 
 TEST_CASE("an address has so many sessions, an IPv6 network being one, and gets them back") {

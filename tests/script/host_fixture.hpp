@@ -67,6 +67,7 @@ public:
                                             : std::string(engineio::message_text(frame)));
         if (on_send) on_send(sent.back());
     }
+    void slow_down() override {}
     void close(engineio::CloseReason reason) override {
         if (closed) return;
         closed = reason;

@@ -31,6 +31,7 @@ public:
         sent.emplace_back(frame.is_binary() ? "b:" + std::string(frame.payload())
                                             : std::string(engineio::message_text(frame)));
     }
+    void slow_down() override { ++slowed; }
     void close(engineio::CloseReason reason) override {
         if (closed) return;
         closed = reason;
@@ -57,6 +58,7 @@ public:
     std::vector<const void*> wires;  // the frames' addresses: shared or not?
     std::optional<engineio::CloseReason> closed;
     bool writable = true;
+    int slowed = 0;  // messages that were more than it may send
     engineio::TransportKind kind = engineio::TransportKind::websocket;
     void speak_protocol(unsigned version) { handshake_->protocol = version; }
 

@@ -38,6 +38,7 @@ TEST_CASE("events over the rate are dropped and told so, and come through again 
           Lines{"31[\"echo\"]", "32[\"echo\"]", "33[\"echo\"]", "34" + error, "35" + error});
     CHECK(fixture.main->take().size() == 3);
     CHECK(fixture.nsp("/").stats().limited == 2);
+    CHECK(session->slowed == 2);
     CHECK(incidents().count(IncidentKind::events_per_second) == before + 2);
     fixture.reactor.advance(400ms);
     session->receive("26[\"echo\"]");

@@ -6,6 +6,7 @@
 // usage: fork(flooder.js, [URL, KIND])
 
 const http = require("node:http");
+const { setTimeout } = require("node:timers/promises");
 const WebSocket = require("ws");
 
 const [url, kind] = process.argv.slice(2);
@@ -31,12 +32,13 @@ function connect() {
   return new Promise((resolve) => socket.once("in", () => resolve(socket)));
 }
 
-/// Sends what `make` makes as fast as the broker takes it.
+/// Sends what `make` makes as fast as the broker takes it. Trying all the time would take a core from
+/// the broker and the others, which a flooder elsewhere can't.
 async function flood(make) {
   const socket = await connect();
   while (!stopped) {
     for (let i = 0; i < 100 && socket.bufferedAmount < 1e6; ++i) socket.send(make(result.done++));
-    await new Promise(setImmediate);
+    await (socket.bufferedAmount < 1e6 ? new Promise(setImmediate) : setTimeout(1));
   }
   socket.terminate();
 }
@@ -57,9 +59,30 @@ async function handshakes() {
   agent.destroy();
 }
 
+/// The same by polling: POSTs of a thousand each, one after the other, while a GET hears the answers.
+async function floodByPolling(make) {
+  const base = `${url}/socket.io/?EIO=4&transport=polling`;
+  const opened = JSON.parse((await (await fetch(base)).text()).slice(1));
+  const post = (body) => fetch(`${base}&sid=${opened.sid}`, { method: "POST", body });
+  await post("40");
+  const polls = (async () => {
+    while (!stopped) {
+      const response = await fetch(`${base}&sid=${opened.sid}`);
+      if (response.status !== 200) return;
+      const text = await response.text();
+      if (text === "2") await post("3");
+      for (const [, code] of text.matchAll(/"code":"(\w+)"/g)) refused(code);
+    }
+  })();
+  while (!stopped) await post(Array.from({ length: 1000 }, () => make(result.done++)).join("\x1e"));
+  await post("1");
+  await polls;
+}
+
 const large = "x".repeat(100000);
 const KINDS = {
   events: () => flood((i) => `42${i}["echo",${i}]`),
+  "events by polling": () => floodByPolling((i) => `42${i}["echo",${i}]`),
   "events without acknowledgements": () => flood((i) => `42["echo",${i}]`),
   bytes: () => flood((i) => `42${i}["length","${large}"]`),
   handshakes,
