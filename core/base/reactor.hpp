@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "core/base/clock.hpp"
 #include "core/base/function.hpp"
 #include "core/base/timer_queue.hpp"
@@ -40,7 +42,29 @@ public:
     virtual bool cancel(TimerId id) = 0;
 
 private:
+    friend class LateWakes;
+    /// For what was posted without waking it. Any thread.
+    virtual void wake() {}
+
     const unsigned index_;
+};
+
+/// While one exists, the reactors that its thread posts to are woken when it ends, once each: for a
+/// row of posts, each of which would find the reactor asleep again. Short: what is posted meanwhile
+/// may wait as long. The reactors outlive it.
+class LateWakes {
+public:
+    LateWakes();
+    ~LateWakes();
+    LateWakes(const LateWakes&) = delete;
+    LateWakes& operator=(const LateWakes&) = delete;
+
+    /// For reactors, within `post`: true if the thread has one, which wakes this one later.
+    static bool take(Reactor& reactor);
+
+private:
+    LateWakes* const outer_;
+    std::vector<Reactor*> sleepers_;
 };
 
 }  // namespace moonwire

@@ -16,6 +16,9 @@ struct StoreSettings {
     bool set_aside = false;  // a damaged file is renamed, and a new one begun
     /// Hears what is odd but no error. Any thread.
     std::function<void(std::string_view)> warn = [](std::string_view) {};
+    /// Runs what answers many requests; who waits for the answers is woken at its end. Any thread.
+    std::function<void(const std::function<void()>&)> answer_together =
+        [](const std::function<void()>& answers) { answers(); };
 };
 
 /// The kinds that need no plugin.

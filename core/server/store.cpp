@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/base/log.hpp"
+#include "core/base/reactor.hpp"
 #include "core/plugin/stores.hpp"
 
 namespace moonwire::server {
@@ -49,6 +50,10 @@ std::unique_ptr<plugin::Store> make_store(const Settings& settings, const fs::pa
         return store;
     plugin::StoreSettings wanted = settings.store_file;
     wanted.warn = [](std::string_view text) { log::warn(text); };
+    wanted.answer_together = [](const std::function<void()>& answers) {
+        const LateWakes late;
+        answers();
+    };
     if (settings.store_kind == "memory") return plugin::make_memory_store(wanted);
     if (wanted.path.empty()) wanted.path = default_store_path(dir);
     return plugin::make_sqlite_store(wanted);

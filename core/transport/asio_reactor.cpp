@@ -57,14 +57,22 @@ void AsioReactor::stop() {
 bool AsioReactor::is_current() const noexcept { return current_reactor == this; }
 
 void AsioReactor::post(Task task) {
-    bool was_empty;
+    bool asleep;
     {
         std::lock_guard lock(inbox_mutex_);
-        was_empty = inbox_.empty();
         inbox_.push_back(std::move(task));
+        if (is_current()) woken_ = true;  // it looks into the inbox before it blocks
+        asleep = !woken_;
     }
-    // Its own thread looks into the inbox before it blocks.
-    if (was_empty && !is_current()) boost::asio::post(context_, [] {});
+    if (asleep && !LateWakes::take(*this)) wake();
+}
+
+void AsioReactor::wake() {
+    {
+        std::lock_guard lock(inbox_mutex_);
+        if (inbox_.empty() || std::exchange(woken_, true)) return;
+    }
+    boost::asio::post(context_, [] {});
 }
 
 TimePoint AsioReactor::now() const {
@@ -97,6 +105,7 @@ bool AsioReactor::turn(bool may_block) {
     {
         std::lock_guard lock(inbox_mutex_);
         batch_.swap(inbox_);
+        woken_ = false;
     }
     any |= run_batch(batch_);
     guarded(index(), [&] { timers_.run_due(now()); });
@@ -119,9 +128,7 @@ bool AsioReactor::run_asio(bool block) {
     bool any = false;
     for (int i = 0; i < kHandlersPerTurn; ++i) {
         bool ran = true;
-        guarded(index(), [&] {
-            ran = i == 0 && block ? context_.run_one() : context_.poll_one();
-        });
+        guarded(index(), [&] { ran = i == 0 && block ? context_.run_one() : context_.poll_one(); });
         if (i == 0 && block) {
             now_known_ = false;
             dispatch();

@@ -17,9 +17,10 @@ namespace moonwire::transport {
 /// The Reactor over an `io_context` of its own, on its own thread.
 ///
 /// One turn of the loop: what the kernel has ready (bounded), posted tasks, due timers, turn-end
-/// tasks. Connections are in the Poller; Asio has all else and is where the loop sleeps. The clock is read once a turn. All timers share one Asio timer, and posts from other
-/// threads wake the loop only when its inbox was empty, so bursts are batched. An exception that
-/// escapes a task is logged; the loop goes on. Owned by TransportServer.
+/// tasks. Connections are in the Poller; Asio has all else and is where the loop sleeps. The clock
+/// is read once a turn. All timers share one Asio timer, and posts from other threads wake the loop
+/// only when its inbox was empty, so bursts are batched. An exception that escapes a task is
+/// logged; the loop goes on. Owned by TransportServer.
 class AsioReactor final : public Reactor {
 public:
     explicit AsioReactor(unsigned index);
@@ -50,6 +51,7 @@ public:
     bool cancel(TimerId id) override { return timers_.cancel(id); }
 
 private:
+    void wake() override;
     void loop();
     /// Returns whether anything ran.
     bool turn(bool may_block);
@@ -67,6 +69,7 @@ private:
 
     mutable std::mutex inbox_mutex_;
     std::vector<Task> inbox_;
+    bool woken_ = false;       // since the inbox was last taken
     std::vector<Task> batch_;  // keeps its capacity between turns
     std::vector<Task> turn_end_;
     TimerQueue timers_;

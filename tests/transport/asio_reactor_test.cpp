@@ -40,6 +40,40 @@ TEST_CASE("posted work runs on the reactor's thread, in each poster's order") {
     CHECK(right);
 }
 
+TEST_CASE("posts that wake late run when the row ends, or with what another thread posts") {
+    AsioReactor first(0), second(1);
+    first.start();
+    second.start();
+    std::vector<int> ran;  // on the first
+    std::atomic<int> done{0};
+    const auto post = [&](int n) {
+        first.post([&, n] {
+            ran.push_back(n);
+            ++done;
+        });
+    };
+    for (int row = 0; row < 200; ++row) {
+        done = 0;
+        ran.clear();
+        {
+            const LateWakes late;
+            post(1);
+            std::thread([&] { post(2); }).join();
+            REQUIRE(wait_until([&] { return done == 2; }));  // nobody else's post is late
+            {
+                const LateWakes nested;
+                post(3);
+            }
+            REQUIRE(wait_until([&] { return done == 3; }));
+            post(4);
+            post(5);
+            second.post([&] { ++done; });
+        }
+        REQUIRE(wait_until([&] { return done == 6; }));
+        REQUIRE(ran == std::vector{1, 2, 3, 4, 5});
+    }
+}
+
 TEST_CASE("post never runs its task before it returns, run does on its own thread") {
     AsioReactor reactor(0);
     reactor.start();
