@@ -1,5 +1,7 @@
 #include "plugins/sqlite/sqlite_store.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -31,6 +33,12 @@ std::size_t size_of(const StoreRequest& request) {
 SqliteStore::SqliteStore(const StoreSettings& settings) : settings_(settings), file_(settings) {}
 
 std::string SqliteStore::start() {
+    // Too late if the process has used SQLite already; then it only costs what these save. Each
+    // request has a savepoint, whose journal would get 64 KB from the heap that go back to the
+    // system with it; in memory it grows by a kilobyte, and a group's bytes are bounded. Statistics
+    // of the heap, which nobody reads, take a lock an allocation.
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     std::lock_guard lock(opening_);
     if (!file_.exists()) return {};
     return file_.open().value_or("");
@@ -50,8 +58,14 @@ void SqliteStore::execute(StoreRequest request, StoreCompletion completion) {
             Line& line = writes ? writes_ : reads_;
             line.jobs.push_back({std::move(request), std::move(completion), {}, writes});
             if (!writes_.thread.joinable()) {
-                writes_.thread = std::thread([this] { write_loop(); });
-                reads_.thread = std::thread([this] { read_loop(); });
+                writes_.thread = std::thread([this] {
+                    ::pthread_setname_np(::pthread_self(), "store-writer");
+                    write_loop();
+                });
+                reads_.thread = std::thread([this] {
+                    ::pthread_setname_np(::pthread_self(), "store-reader");
+                    read_loop();
+                });
             }
             line.wakes.notify_one();
         }
@@ -136,14 +150,14 @@ void SqliteStore::write(Connection& connection, Jobs& jobs) {
     Database& database = connection.database;
     try {
         set_synchronous(connection, durable);
-        database.run("BEGIN IMMEDIATE");
+        connection.begin_writing.run();
         for (Job& job : jobs) run(connection, job);
         const StoreTime latest = jobs.back().request.now;
         if (latest >= swept_ + kSweepEvery || latest < swept_) {
             connection.operations.sweep(latest);
             swept_ = latest;
         }
-        database.run("COMMIT");
+        connection.commit.run();
         if (durable) unsynced_since_ = {};
         else if (!unsynced) unsynced_since_ = now;
         failing_ = false;
@@ -157,8 +171,7 @@ void SqliteStore::write(Connection& connection, Jobs& jobs) {
 }
 
 void SqliteStore::run(Connection& connection, Job& job) {
-    Database& database = connection.database;
-    database.run("SAVEPOINT request");
+    connection.save.run();
     bool stays = !job.request.dry_run;
     try {
         connection.operations.begin(job.request.space, job.request.now, true);
@@ -168,8 +181,8 @@ void SqliteStore::run(Connection& connection, Job& job) {
         job.reply = {refused.why, {}};
         stays = false;
     }
-    if (!stays) database.run("ROLLBACK TO request");
-    database.run("RELEASE request");
+    if (!stays) connection.database.run("ROLLBACK TO request");
+    connection.release.run();
 }
 
 void SqliteStore::set_synchronous(Connection& connection, bool full) {
@@ -194,13 +207,13 @@ void SqliteStore::read_loop() {
 void SqliteStore::read(Connection& connection, Jobs& jobs) {
     Database& database = connection.database;
     try {
-        database.run("BEGIN");  // one look for all, at what is written by now
+        connection.begin_reading.run();  // one look for all, at what is written by now
         for (Job& job : jobs) {
             connection.operations.begin(job.request.space, job.request.now, false);
             for (const StoreOperation& operation : job.request.operations)
                 job.reply.results.push_back(connection.operations.run(operation));
         }
-        database.run("COMMIT");
+        connection.commit.run();
     } catch (const SqliteError& error) {
         fail(jobs, error);
         try {
@@ -223,7 +236,9 @@ void SqliteStore::answer(Jobs& jobs) {
         std::lock_guard lock(mutex_);
         waiting_ -= jobs.size();
     }
-    for (Job& job : jobs) job.completion(std::move(job.reply));
+    settings_.answer_together([&] {
+        for (Job& job : jobs) job.completion(std::move(job.reply));
+    });
 }
 
 }  // namespace moonwire::sqlite

@@ -16,6 +16,10 @@ struct Connection {
         : database(path), operations(database, limits) {}
     Database database;
     Operations operations;
+    // What each group and each of its requests runs.
+    Statement begin_reading{database, "BEGIN"}, begin_writing{database, "BEGIN IMMEDIATE"};
+    Statement commit{database, "COMMIT"};
+    Statement save{database, "SAVEPOINT request"}, release{database, "RELEASE request"};
 };
 
 /// The file: made when it is first needed, this process's alone while it is open.

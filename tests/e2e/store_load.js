@@ -1,8 +1,10 @@
 "use strict";
 // How an echo client fares while others append to a stream: latencies calm, beside as many events that
 // store nothing (what the load itself costs on this machine), and beside the appends, with the ratios.
-// Appends are durable and acknowledged; their client is a process of its own. By hand:
-//   node store_load.js [--appends 5000] [--seconds 10] [--set KEY=VALUE]…
+// Each in turn, some rounds; a figure is of each second, of all these the middle one: a hiccup of the
+// machine spoils a second and no more. Appends are durable and acknowledged; their client is a process
+// of its own. By hand:
+//   node store_load.js [--appends 5000] [--seconds 5] [--rounds 3] [--set KEY=VALUE]…
 
 const { fork } = require("node:child_process");
 const { parseArgs } = require("node:util");
@@ -52,29 +54,34 @@ async function load([url, name, rate]) {
   process.disconnect();
 }
 
-/// Latencies in ms of one echo after another, sorted.
+const WARM_UP_ECHOES = 5000;  // until the engine has compiled what is measured
+
+/// Of each second the latencies in ms of one echo after another, sorted.
 async function echo(socket, seconds) {
-  const took = [];
-  for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
-    const at = performance.now();
-    await socket.emitWithAck("echo", "x");
-    took.push(performance.now() - at);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+  const all = [];
+  for (let second = 0; second < seconds; ++second) {
+    const took = [];
+    for (const end = performance.now() + 1000; performance.now() < end;) {
+      const at = performance.now();
+      await socket.emitWithAck("echo", "x");
+      took.push(performance.now() - at);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    all.push(took.sort((a, b) => a - b));
   }
-  return took.sort((a, b) => a - b);
+  return all;
 }
 
 async function main() {
   const { values } = parseArgs({ options: {
-    appends: { type: "string", default: "5000" }, seconds: { type: "string", default: "10" },
+    appends: { type: "string", default: "5000" }, seconds: { type: "string", default: "5" }, rounds: { type: "string", default: "3" },
     set: { type: "string", multiple: true, default: [] } } });
   const broker = await Broker.start({
     scripts: { "main.lua": SCRIPT, "store.lua": STORE_SCRIPT },
     settings: Object.fromEntries(values.set.map((each) => each.split(/=(.*)/s).slice(0, 2))),
   });
   const socket = await connect(broker.url);
-  await echo(socket, 1);  // warms up
-  const calm = await echo(socket, Number(values.seconds));
+  for (let n = 0; n < WARM_UP_ECHOES; ++n) await socket.emitWithAck("echo", "x");
   const beside = async (name) => {
     const loader = fork(__filename, ["--load", broker.url, name, values.appends]);
     await event(loader, "message");
@@ -83,10 +90,18 @@ async function main() {
     const [figures] = await within(event(loader, "message"), "the load's end");
     return [latencies, figures];
   };
-  const [plain] = await beside("note");
-  const [loaded, appends] = await beside("append");
+  const calm = [], plain = [], loaded = [];
+  let appends;
+  for (let round = 0; round < Number(values.rounds); ++round) {
+    calm.push(...await echo(socket, Number(values.seconds)));
+    plain.push(...(await beside("note"))[0]);
+    const [latencies, figures] = await beside("append");
+    loaded.push(...latencies);
+    appends = figures;
+  }
   const report = (name, q) => {
-    const [quiet, noted, stored] = [calm, plain, loaded].map((latencies) => quantile(latencies, q));
+    const [quiet, noted, stored] = [calm, plain, loaded].map((seconds) =>
+      quantile(seconds.map((latencies) => quantile(latencies, q)).sort((a, b) => a - b), 0.5));
     console.log(`echo ${name}: calm ${quiet.toFixed(2)} ms, beside events ${noted.toFixed(2)} ms, beside appends ` +
       `${stored.toFixed(2)} ms: ${(stored / quiet).toFixed(2)} times calm, ${(stored / noted).toFixed(2)} times the events'`);
   };
