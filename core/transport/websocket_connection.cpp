@@ -46,7 +46,7 @@ void WebSocketConnection::open(std::string input) {
     const auto handler = handler_;
     handler->on_open(*this);
     take(input);
-    wait_readable();
+    if (handler_) wait_readable();
 }
 
 void WebSocketConnection::on_readable() {
@@ -57,9 +57,11 @@ void WebSocketConnection::on_readable() {
     queue_.begin_answers();
     take(received.bytes);
     queue_.end_answers();
+    if (!handler_) return;
     if (!slowed || !slowed_) return wait_readable();
-    worker_.reactor.after(kSlowedPause,
-                          [self = self<WebSocketConnection>()] { self->wait_readable(); });
+    worker_.reactor.after(kSlowedPause, [self = self<WebSocketConnection>()] {
+        if (self->handler_) self->wait_readable();
+    });
 }
 
 void WebSocketConnection::take(std::span<char> bytes) {
