@@ -1,6 +1,7 @@
 #include "plugins/sqlite/sqlite_store.hpp"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
@@ -56,10 +57,13 @@ void SqliteStore::execute(StoreRequest request, StoreCompletion completion) {
         } else {
             ++waiting_;
             Line& line = writes ? writes_ : reads_;
-            line.jobs.push_back({std::move(request), std::move(completion), {}, writes});
+            line.jobs.push_back({std::move(request), std::move(completion), {}});
             if (!writes_.thread.joinable()) {
                 writes_.thread = std::thread([this] {
                     ::pthread_setname_np(::pthread_self(), "store-writer");
+                    // Handlers and clients first. Where reactors take all cores, a tenth of one is
+                    // left for it. Of this thread alone, on Linux.
+                    ::setpriority(PRIO_PROCESS, 0, 10);
                     write_loop();
                 });
                 reads_.thread = std::thread([this] {
@@ -157,12 +161,14 @@ void SqliteStore::write(Connection& connection, Jobs& jobs) {
             connection.operations.sweep(latest);
             swept_ = latest;
         }
+        connection.operations.settle();
         connection.commit.run();
         if (durable) unsynced_since_ = {};
         else if (!unsynced) unsynced_since_ = now;
         failing_ = false;
     } catch (const SqliteError& error) {
         fail(jobs, error);
+        connection.operations.forget();
         try {
             if (database.in_transaction()) database.run("ROLLBACK");
         } catch (const SqliteError&) {  // the next transaction will tell
@@ -171,7 +177,12 @@ void SqliteStore::write(Connection& connection, Jobs& jobs) {
 }
 
 void SqliteStore::run(Connection& connection, Job& job) {
-    connection.save.run();
+    // One operation refuses before it changes anything that has not expired.
+    const bool in_steps = job.request.dry_run || job.request.operations.size() > 1;
+    if (in_steps) {
+        connection.operations.settle();
+        connection.save.run();
+    }
     bool stays = !job.request.dry_run;
     try {
         connection.operations.begin(job.request.space, job.request.now, true);
@@ -181,7 +192,11 @@ void SqliteStore::run(Connection& connection, Job& job) {
         job.reply = {refused.why, {}};
         stays = false;
     }
-    if (!stays) connection.database.run("ROLLBACK TO request");
+    if (!in_steps) return;
+    if (!stays) {
+        connection.database.run("ROLLBACK TO request");
+        connection.operations.forget();
+    }
     connection.release.run();
 }
 

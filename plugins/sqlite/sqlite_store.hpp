@@ -38,7 +38,6 @@ private:
         plugin::StoreRequest request;
         plugin::StoreCompletion completion;
         plugin::StoreReply reply;
-        bool writes = false;
     };
     using Jobs = std::vector<Job>;
     struct Line {

@@ -1,5 +1,6 @@
 // What every store promises, whatever it keeps things in.
 #include <algorithm>
+#include <random>
 #include <thread>
 
 #include "tests/plugin/loaded_store.hpp"
@@ -355,6 +356,73 @@ TEST_CASE_TEMPLATE("requests from many threads are all answered, those of a spac
     for (int t = 0; t < kThreads; ++t) {
         test.space = "/" + std::to_string(t);
         CHECK(test.read({.list = "s", .limit = 1'000}) == expected);
+    }
+}
+
+TEST_CASE_TEMPLATE("what is asked for in one go is answered as if it were asked one by one", Kind,
+                   STORES) {
+    std::mt19937 random(7);
+    const auto below = [&random](std::size_t n) { return static_cast<std::size_t>(random() % n); };
+    const auto any_list = [&] { return std::string(1, static_cast<char>('a' + below(3))); };
+    const auto any_kind = [&] { return below(2) ? StoreList::streams : StoreList::queues; };
+    const auto append = [&](StoreTime now) {
+        return StoreAppend{.list = any_list(),
+                           .value = std::string(below(20), 'v'),
+                           .at = now,
+                           .max_items = 2 + 4 * below(2),
+                           .max_bytes = 15 + 40 * below(2),
+                           .refuse = below(3) == 0,
+                           .kind = any_kind()};
+    };
+    const auto operation = [&](StoreTime now) -> StoreOperation {
+        switch (below(12)) {
+            case 0: return StoreSet{any_list(), std::to_string(now)};
+            case 1: return StoreDelete{any_list()};
+            case 2:
+                return StoreRemove{.list = any_list(),
+                                   .up_to = static_cast<std::int64_t>(below(400)),
+                                   .kind = any_kind()};
+            default: return append(now);
+        }
+    };
+    for (int round = 0; round < 5; ++round) {
+        StoreLimits limits;
+        limits.streams = limits.queues = limits.keys = 2;
+        StoreTest<Kind> test(limits);
+        StoreTest<Memory> model(limits);
+        std::vector<std::future<StoreReply>> answers, expected;
+        for (int i = 0; i < 400; ++i) {
+            test.now = model.now = test.now + static_cast<StoreTime>(below(4));
+            StoreRequest request{below(4) ? "/a" : "/b", {operation(test.now)}, 0, below(8) == 0};
+            if (below(5) == 0) {  // in steps
+                request.dry_run = below(3) == 0;
+                for (std::size_t more = below(4); more > 0; --more)
+                    request.operations.push_back(operation(test.now));
+                request.operations.push_back(StoreRead{.list = any_list(), .kind = any_kind()});
+                request.operations.push_back(StoreCount{.list = any_list(), .kind = any_kind()});
+            }
+            expected.push_back(model.begin(request));
+            answers.push_back(test.begin(std::move(request)));
+        }
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            CAPTURE(i);
+            const StoreReply reply = answers[i].get(), model_reply = expected[i].get();
+            REQUIRE(reply.error == model_reply.error);
+            REQUIRE(reply.results.size() == model_reply.results.size());
+            for (std::size_t n = 0; n < reply.results.size(); ++n) {
+                CAPTURE(n);
+                REQUIRE(reply.results[n].found == model_reply.results[n].found);
+                REQUIRE(reply.results[n].number == model_reply.results[n].number);
+                REQUIRE(reply.results[n].items == model_reply.results[n].items);
+            }
+        }
+        for (const char* list : {"a", "b", "c"})
+            for (const StoreList kind : {StoreList::streams, StoreList::queues})
+                for (const char* space : {"/a", "/b"}) {
+                    test.space = model.space = space;
+                    const StoreRead read{.list = list, .kind = kind};
+                    CHECK(test.done(read).items == model.done(read).items);
+                }
     }
 }
 
