@@ -13,14 +13,16 @@ LateWakes::LateWakes() : outer_(current_wakes) { current_wakes = this; }
 
 LateWakes::~LateWakes() {
     current_wakes = outer_;
-    for (Reactor* reactor : sleepers_) reactor->wake();
+    for (std::size_t i = 0; i < count_; ++i) sleepers_[i]->wake();
 }
 
 bool LateWakes::take(Reactor& reactor) {
     if (!current_wakes) return false;
-    auto& sleepers = current_wakes->sleepers_;
-    if (std::find(sleepers.begin(), sleepers.end(), &reactor) == sleepers.end())
-        sleepers.push_back(&reactor);
+    LateWakes& wakes = *current_wakes;
+    const auto begin = wakes.sleepers_.begin(), end = begin + wakes.count_;
+    if (std::find(begin, end, &reactor) != end) return true;
+    if (wakes.count_ == wakes.sleepers_.size()) return false;
+    wakes.sleepers_[wakes.count_++] = &reactor;
     return true;
 }
 

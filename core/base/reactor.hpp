@@ -1,6 +1,7 @@
 #pragma once
 
-#include <vector>
+#include <array>
+#include <cstddef>
 
 #include "core/base/clock.hpp"
 #include "core/base/function.hpp"
@@ -23,7 +24,8 @@ public:
     unsigned index() const noexcept { return index_; }
     virtual bool is_current() const noexcept = 0;
 
-    /// Queues work, in order for each posting thread. Never runs it before returning.
+    /// Queues work, in order for each posting thread. Never runs it before returning; another
+    /// reactor's may wait until what the posting one is at has ended, see LateWakes.
     virtual void post(Task task) = 0;
 
     /// Runs the task at once on the reactor's own thread, else posts it.
@@ -50,8 +52,8 @@ private:
 };
 
 /// While one exists, the reactors that its thread posts to are woken when it ends, once each: for a
-/// row of posts, each of which would find the reactor asleep again. Short: what is posted meanwhile
-/// may wait as long. The reactors outlive it.
+/// row of posts, each of which would find the reactor asleep again. A reactor has one while it runs
+/// what is ready. Short: what is posted meanwhile may wait as long. The reactors outlive it.
 class LateWakes {
 public:
     LateWakes();
@@ -64,7 +66,8 @@ public:
 
 private:
     LateWakes* const outer_;
-    std::vector<Reactor*> sleepers_;
+    std::array<Reactor*, 16> sleepers_;  // who finds no room is woken at once
+    std::size_t count_ = 0;
 };
 
 }  // namespace moonwire

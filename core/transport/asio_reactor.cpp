@@ -108,7 +108,10 @@ bool AsioReactor::turn(bool may_block) {
         woken_ = false;
     }
     any |= run_batch(batch_);
-    guarded(index(), [&] { timers_.run_due(now()); });
+    guarded(index(), [&] {
+        const LateWakes late;
+        timers_.run_due(now());
+    });
 
     // What a turn-end task adds belongs to the next turn, which then won't block.
     batch_.swap(turn_end_);
@@ -118,6 +121,7 @@ bool AsioReactor::turn(bool may_block) {
 }
 
 bool AsioReactor::dispatch() {
+    const LateWakes late;
     bool any = true;
     guarded(index(), [&] { any = poller_.dispatch(); });
     return any;
@@ -147,6 +151,7 @@ bool AsioReactor::inbox_empty() {
 
 bool AsioReactor::run_batch(std::vector<Task>& tasks) {
     if (tasks.empty()) return false;
+    const LateWakes late;
     for (Task& task : tasks) {
         guarded(index(), [&] { task(); });
         task = nullptr;

@@ -18,9 +18,10 @@ namespace moonwire::transport {
 ///
 /// One turn of the loop: what the kernel has ready (bounded), posted tasks, due timers, turn-end
 /// tasks. Connections are in the Poller; Asio has all else and is where the loop sleeps. The clock
-/// is read once a turn. All timers share one Asio timer, and posts from other threads wake the loop
-/// only when its inbox was empty, so bursts are batched. An exception that escapes a task is
-/// logged; the loop goes on. Owned by TransportServer.
+/// is read once a turn. All timers share one Asio timer. Posts from other threads wake the loop
+/// only when its inbox was empty, and its own to other reactors wake those when the batch that it
+/// runs ends, so bursts are batched. An exception that escapes a task is logged; the loop goes on.
+/// Owned by TransportServer.
 class AsioReactor final : public Reactor {
 public:
     explicit AsioReactor(unsigned index);

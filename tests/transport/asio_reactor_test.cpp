@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -72,6 +74,34 @@ TEST_CASE("posts that wake late run when the row ends, or with what another thre
         REQUIRE(wait_until([&] { return done == 6; }));
         REQUIRE(ran == std::vector{1, 2, 3, 4, 5});
     }
+}
+
+TEST_CASE("what a reactor runs wakes others when it has run") {
+    AsioReactor first(0), second(1);
+    int late = 0;
+    std::atomic<bool> done{false};
+    const auto look = [&] { late += LateWakes::take(second); };
+    first.post([&] {
+        look();
+        first.at_turn_end(look);
+        first.after(std::chrono::milliseconds(1), [&] {
+            look();
+            done = true;
+        });
+    });
+    first.start();
+    REQUIRE(wait_until([&] { return done.load(); }));
+    CHECK(late == 3);
+    CHECK_FALSE(LateWakes::take(second));
+}
+
+TEST_CASE("more reactors than a row of posts can wake late are woken at once") {
+    std::deque<AsioReactor> reactors;
+    for (unsigned i = 0; i < 20; ++i) reactors.emplace_back(i);
+    const LateWakes late;
+    for (int twice = 0; twice < 2; ++twice)
+        CHECK(std::count_if(reactors.begin(), reactors.end(),
+                            [](AsioReactor& each) { return LateWakes::take(each); }) == 16);
 }
 
 TEST_CASE("post never runs its task before it returns, run does on its own thread") {
