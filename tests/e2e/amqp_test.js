@@ -9,7 +9,8 @@ const { after, before, beforeEach, describe, it } = require("node:test");
 const { io } = require("socket.io-client");
 const { Broker, moonwire, ROOT } = require("./lib/broker");
 const { Authority } = require("./lib/certificates");
-const { RabbitMQ, freePort } = require("./lib/rabbitmq");
+const { freePort } = require("./lib/ports");
+const { RabbitMQ } = require("./lib/rabbitmq");
 const { until, within } = require("./lib/wait");
 
 const TOML = (more = "") => `[plugins]\nload = ["amqp"]\n[plugins.amqp]\n${more}\n`;

@@ -9,6 +9,7 @@ const { describe, it, before, after } = require("node:test");
 const { Server } = require("socket.io");
 const { Broker } = require("./lib/broker");
 const { Clients } = require("./lib/clients");
+const { freePort } = require("./lib/ports");
 const { event, until } = require("./lib/wait");
 
 const TOKEN = "the-token-that-both-ends-share-000000";
@@ -23,7 +24,9 @@ class Cad {
     this.refused = 0;
   }
 
-  async start(port = 0) {
+  /// Again on the port that it had.
+  async start() {
+    this.port ??= await freePort();
     this.http = http.createServer();
     this.io = new Server(this.http);
     this.io.use((socket, next) => {
@@ -38,9 +41,8 @@ class Cad {
         this.io.emit("unit:status:updated", { unitId, status, incidentId });
       }
     }));
-    this.http.listen(port, "127.0.0.1");
+    this.http.listen(this.port, "127.0.0.1");
     await event(this.http, "listening");
-    this.port = this.http.address().port;
     this.url = `http://127.0.0.1:${this.port}`;
   }
 
@@ -121,7 +123,7 @@ describe("dispatch's bridge to a Node server", () => {
         const away = n;
         await until(() => n > away + 20, "the hub works on alone");
         assert.ok((await health(broker)).bridge.queued > 0);
-        await cad.start(cad.port);
+        await cad.start();
         await connected(broker);
       }
     };

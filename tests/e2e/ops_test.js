@@ -6,6 +6,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { describe, it, before, after, afterEach } = require("node:test");
 const { Broker, moonwire, scriptsFolder } = require("./lib/broker");
+const { freePort } = require("./lib/ports");
 const { Clients } = require("./lib/clients");
 const { request, Polling, Ws, Tcp } = require("./lib/engine");
 const { event, until, within } = require("./lib/wait");
@@ -72,8 +73,9 @@ describe("settings", () => {
   });
 
   it("take the port from a flag, a variable or the file", async () => {
-    const first = await Broker.start({ port: null, toml: "[server]\nport = 0\n" });
-    const { port } = first;
+    const port = await freePort();
+    const first = await Broker.start({ port: null, toml: `[server]\nport = ${port}\n` });
+    assert.strictEqual(first.port, port);
     await first.stop();
     const second = await Broker.start(
       { port: null, toml: "[server]\nport = 1\n", env: { MOONWIRE_SERVER_PORT: String(port) } });

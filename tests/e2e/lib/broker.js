@@ -6,6 +6,7 @@ const { spawn, spawnSync } = require("node:child_process");
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
+const { freePort } = require("./ports");
 const { within, until } = require("./wait");
 
 const ROOT = path.resolve(__dirname, "../../..");
@@ -53,7 +54,7 @@ class Broker {
   /// add more. With `app` only that app of the folder is run; without `scripts` it is one of the
   /// repository's.
   static async start({
-    app = "", scripts = app ? APPS : "echo", settings = {}, toml, args = [], env, port = 0, before, binary = BINARY,
+    app = "", scripts = app ? APPS : "echo", settings = {}, toml, args = [], env, port, before, binary = BINARY,
   } = {}) {
     const broker = new Broker();
     broker.folder = scriptsFolder(scripts);
@@ -76,7 +77,7 @@ class Broker {
         stdio: ["ignore", "pipe", "pipe"], cwd: broker.folder,
       });
     process.once("exit", broker.discard);
-    await broker.begin(port);
+    await broker.begin(port === undefined ? await freePort() : port);
     return broker;
   }
 

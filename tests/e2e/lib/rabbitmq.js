@@ -8,20 +8,13 @@ const os = require("node:os");
 const path = require("node:path");
 const amqplib = require("amqplib");
 const { environment } = require("./broker");
+const { freePort } = require("./ports");
 const { until, within, DEADLINE_MS } = require("./wait");
 
 // Past the wrapper, which would give the server to another user.
 const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 /// A node takes seconds to start, on a busy machine many.
 const START_MS = Math.max(120000, DEADLINE_MS);
-
-async function freePort() {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function opens(port) {
   const socket = net.connect(port, "127.0.0.1");
@@ -126,4 +119,4 @@ class RabbitMQ {
   }
 }
 
-module.exports = { RabbitMQ, freePort };
+module.exports = { RabbitMQ };

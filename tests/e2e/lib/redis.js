@@ -7,7 +7,7 @@ const os = require("node:os");
 const path = require("node:path");
 const { createClient } = require("redis");
 const { environment } = require("./broker");
-const { freePort } = require("./rabbitmq");
+const { freePort } = require("./ports");
 const { until, within } = require("./wait");
 
 class Redis {
