@@ -11,6 +11,9 @@ namespace moonwire::engineio {
 namespace {
 
 constexpr std::uint16_t kNormalClosure = 1000;
+/// Packets without a message that a client may send: heartbeats and what is passed over. One that
+/// sends more is read slowly.
+const Rate kOthers(20, 1);
 constexpr std::chrono::seconds kStrayPollGrace{2};
 /// What the last poll of an ended session is told: by us, or that we heard it from the client.
 constexpr PacketType kClosing[] = {PacketType::noop, PacketType::close};
@@ -267,6 +270,11 @@ void EngineSession::accept_post(const std::shared_ptr<transport::HttpExchange>& 
 
 void EngineSession::on_packet(const Packet& packet) {
     engine_.stats_of(reactor_).packets_in.add();
+    const bool message = packet.type == PacketType::message;
+    if (!message || others_over_) {
+        others_over_ = !others_.take(kOthers, reactor_.now(), message ? 0 : 1);
+        if (others_over_) slow_down();
+    }
     switch (packet.type) {
         case PacketType::message:
             if (const auto handler = handler_) handler->on_message(packet.data, packet.binary);
@@ -311,6 +319,7 @@ void EngineSession::on_frame(WebSocketCarrier& carrier, std::string_view payload
 }
 
 void EngineSession::on_probe_packet(const Packet& packet) {
+    if (!others_.take(kOthers, reactor_.now())) return drop_probe();
     if (packet.type == PacketType::ping && packet.data == "probe") {
         static const Frame kPongProbe = Frame::text({"3probe"});
         probe_->send(kPongProbe, transport::Flush::turn);

@@ -9,6 +9,7 @@
 
 #include "core/base/incident.hpp"
 #include "core/base/shared_counts.hpp"
+#include "core/base/token_bucket.hpp"
 #include "core/engineio/packet.hpp"
 #include "core/engineio/polling_carrier.hpp"
 #include "core/engineio/session.hpp"
@@ -104,6 +105,8 @@ private:
     std::atomic<std::int64_t> latency_ns_{-1};
     State state_ = State::open;
     std::span<const PacketType> farewell_;
+    TokenBucket others_;        // what is left of the packets without a message that it may send
+    bool others_over_ = false;  // it sent more
     bool flush_scheduled_ = false;
     bool slowed_ = false;     // the POST in hand held more than the client may send
     bool post_held_ = false;  // its answer waits

@@ -41,9 +41,10 @@ public:
     /// False while the peer has not taken what was last written: volatile events are dropped.
     virtual bool writable() const = 0;
     virtual std::size_t queued_bytes() const = 0;
-    /// From within on_message: this message is more than the peer may send. Until one passes without
-    /// that, it is read in pieces of kSlowedBytes with pauses between them; what it sends waits in the
-    /// kernel and, with the kernel's buffers full, in itself.
+    /// From within on_message: this message is more than the peer may send, as are too many pings.
+    /// Until a message passes without that, the peer is read in pieces of kSlowedBytes with pauses
+    /// between them; what it sends waits in the kernel and, with the kernel's buffers full, in
+    /// itself.
     virtual void slow_down() = 0;
     /// Flushes, then a closing handshake with this status code (RFC 6455 section 7.4.1); on_close
     /// follows, at the latest after the closing timeout.

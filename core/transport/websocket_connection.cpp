@@ -9,6 +9,8 @@
 namespace moonwire::transport {
 namespace {
 
+/// Pings and pongs that a peer may send; one that sends more is read slowly.
+const Rate kControls(20, 1);
 constexpr std::uint16_t kNormal = 1000, kNoStatus = 1005, kInvalidData = 1007, kTooBig = 1009;
 
 SharedBytes control_frame(unsigned char first, std::string_view payload) {
@@ -77,8 +79,11 @@ void WebSocketConnection::on_event(const FrameReader::Event& event) {
     switch (event.kind) {
         case FrameReader::Kind::message: return on_message(event);
         case FrameReader::Kind::ping:
-            return queue_.push(control_frame(0x8a, event.payload), Flush::turn);
-        case FrameReader::Kind::pong: return;
+            queue_.push(control_frame(0x8a, event.payload), Flush::turn);
+            [[fallthrough]];
+        case FrameReader::Kind::pong:
+            if (!controls_.take(kControls, worker_.reactor.now())) slowed_ = true;
+            return;
         case FrameReader::Kind::close: return on_peer_close(event);
         case FrameReader::Kind::fault: return reject(event.code);
     }
@@ -94,7 +99,7 @@ void WebSocketConnection::on_message(const FrameReader::Event& event) {
         payload = inflated.message;
     }
     if (!event.binary && !is_utf8(payload)) return reject(kInvalidData);
-    slowed_ = false;
+    slowed_ = slowed_ && !controls_.take(kControls, worker_.reactor.now(), 0);
     handler_->on_message(payload, event.binary);
 }
 

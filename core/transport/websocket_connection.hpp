@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/token_bucket.hpp"
 #include "core/transport/connection.hpp"
 #include "core/transport/frame_reader.hpp"
 #include "core/transport/http.hpp"
@@ -15,9 +16,9 @@ namespace moonwire::transport {
 /// A server-side WebSocket (RFC 6455) over a send queue.
 ///
 /// It reads into its worker's scratch, so that all frames of one read are handed on from there and
-/// nothing is held while idle. Messages to send are framed already; pongs and close frames meet them
-/// in the queue, and one write a turn takes everything in order. Lives on one reactor; ends once,
-/// with one on_close.
+/// nothing is held while idle. Messages to send are framed already; pongs and close frames meet
+/// them in the queue, and one write a turn takes everything in order. Lives on one reactor; ends
+/// once, with one on_close.
 class WebSocketConnection final : public Connection, public WebSocket {
 public:
     /// Answers the upgrade request and goes on; the handler hears on_open or on_close later.
@@ -62,7 +63,8 @@ private:
     std::shared_ptr<WebSocketHandler> handler_;  // until on_close
     FrameReader reader_;
     const bool deflates_;
-    bool slowed_ = false;   // its last message was more than it may send
+    TokenBucket controls_;  // what is left of the pings and pongs that it may send
+    bool slowed_ = false;   // what came last was more than it may send
     bool closing_ = false;  // our close frame is queued; the peer's is awaited
 };
 

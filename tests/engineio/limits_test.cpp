@@ -86,6 +86,44 @@ TEST_CASE(
     CHECK(socket.slowed);
 }
 
+TEST_CASE("who sends more packets than it may that are no messages is slowed down as well") {
+    constexpr int kAllowed = 20;
+    Fixture test(EngineOptions{});
+    test.open_polling();
+    std::string pongs;
+    for (int i = 0; i < kAllowed; ++i) pongs += std::string(i ? "\x1e" : "") + "3";
+    CHECK(test.post(pongs)->response_);
+    const auto posted = test.post("3");
+    CHECK_FALSE(posted->response_);
+    test.reactor.advance(transport::kSlowedPause);
+    CHECK(posted->response_);
+
+    FakeWebSocket& socket = test.make_socket();
+    const auto handler = test.connect(socket);
+    for (int i = 0; i < kAllowed; ++i) handler->on_message("3", false);
+    CHECK_FALSE(socket.slowed);
+    handler->on_message("6", false);
+    CHECK(std::exchange(socket.slowed, false));
+    handler->on_message("4a", false);  // which is no excuse
+    CHECK(std::exchange(socket.slowed, false));
+    test.reactor.advance(1s);
+    handler->on_message("4a", false);
+    handler->on_message("3", false);
+    CHECK_FALSE(socket.slowed);
+}
+
+TEST_CASE("a probe that goes on and on is dropped") {
+    Fixture test;
+    test.open_polling();
+    FakeWebSocket& socket = test.make_socket();
+    const auto handler = test.connect(socket, test.sid());
+    for (int i = 0; i < 20; ++i) handler->on_message("2probe", false);
+    CHECK_FALSE(socket.closed);
+    handler->on_message("2probe", false);
+    CHECK(socket.closed);
+    CHECK(test.post("4a")->response_->status == 200);
+}
+
 TEST_CASE("a POST while the one before is held back ends the session") {
     Fixture test;
     test.open_polling();

@@ -128,6 +128,29 @@ TEST_CASE("who sends more than it may is read in small pieces, and nothing is lo
         CHECK(f.recorder->messages()[static_cast<std::size_t>(i)].first[0] == 'a' + i % 26);
 }
 
+TEST_CASE("who sends more pings than it may is read in small pieces, and nothing is lost") {
+    constexpr int kMessages = 250;
+    Fixture f;
+    f.recorder->receiving = [turns = 0, in_turn = 0](WebSocket& socket, std::string_view) mutable {
+        if (++in_turn == 1)
+            socket.reactor().at_turn_end([&turns, &in_turn] {
+                if (++turns > 1) CHECK(in_turn <= 1 + int{transport::kSlowedBytes} / 1000);
+                in_turn = 0;
+            });
+    };
+    f.server.open();
+    Client client(f.server.port);
+    REQUIRE(client.upgrade().status == 101);
+    std::string frames;
+    for (int i = 0; i < kMessages; ++i) {
+        for (int control = 0; control < 50; ++control) frames += client_frame(9 + control % 2, "");
+        frames += client_frame(1, std::string(1000, 'a'));
+    }
+    client.send(frames);
+    REQUIRE(wait_until([&] { return f.recorder->messages().size() == kMessages; }));
+    for (int i = 0; i < kMessages * 25; ++i) REQUIRE(client.frame().opcode == 10);
+}
+
 TEST_CASE("fragments are joined, with control frames between them") {
     Fixture f;
     f.recorder->echo = true;
