@@ -1,25 +1,72 @@
 #include "core/transport/tls_channel.hpp"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace moonwire::transport {
 
-TlsChannel::TlsChannel(ssl_st* session, std::shared_ptr<const TlsContext> context) noexcept
-    : context_(std::move(context)), session_(session) {
-    BIO* const descriptor = SSL_get_rbio(session_);
-    BIO_set_callback_arg(descriptor, reinterpret_cast<char*>(&drained_));
-    BIO_set_callback_ex(descriptor,
-                        [](BIO* bio, int operation, const char*, std::size_t asked, int, long,
-                           int result, std::size_t* got) -> long {
-                            if (operation == (BIO_CB_READ | BIO_CB_RETURN))
-                                *reinterpret_cast<bool*>(BIO_get_callback_arg(bio)) =
-                                    result <= 0 || *got < asked;
-                            return result;
-                        });
+/// What the session reads from and writes to: the descriptor, without OpenSSL's own socket BIO,
+/// which has SIGPIPE raised by peers that have gone, tells nobody of a short read, and takes a
+/// round of callbacks a call.
+struct TlsChannel::Source {
+    static int read(BIO* bio, char* to, std::size_t size, std::size_t* got) {
+        TlsChannel& channel = of(bio);
+        const ssize_t received = ::recv(channel.descriptor_, to, size, MSG_DONTWAIT);
+        channel.drained_ = received < static_cast<ssize_t>(size);
+        BIO_clear_retry_flags(bio);
+        if (received > 0) {
+            *got = static_cast<std::size_t>(received);
+            return 1;
+        }
+        if (received == 0) channel.source_ended_ = true;
+        else if (BIO_sock_non_fatal_error(errno)) BIO_set_retry_read(bio);
+        return static_cast<int>(received);
+    }
+    static int write(BIO* bio, const char* from, std::size_t size, std::size_t* written) {
+        const ssize_t sent = ::send(of(bio).descriptor_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        BIO_clear_retry_flags(bio);
+        if (sent > 0) {
+            *written = static_cast<std::size_t>(sent);
+            return 1;
+        }
+        if (sent < 0 && BIO_sock_non_fatal_error(errno)) BIO_set_retry_write(bio);
+        return static_cast<int>(sent);
+    }
+    static long control(BIO* bio, int what, long, void*) {
+        if (what == BIO_CTRL_EOF) return of(bio).source_ended_;
+        return what == BIO_CTRL_FLUSH;  // nothing is held back
+    }
+    static const BIO_METHOD* method() {
+        static const BIO_METHOD* const method = [] {
+            BIO_METHOD* made =
+                BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "descriptor");
+            BIO_meth_set_read_ex(made, read);
+            BIO_meth_set_write_ex(made, write);
+            BIO_meth_set_ctrl(made, control);
+            return made;
+        }();
+        return method;
+    }
+
+private:
+    static TlsChannel& of(BIO* bio) { return *static_cast<TlsChannel*>(BIO_get_data(bio)); }
+};
+
+TlsChannel::TlsChannel(ssl_st* session, int descriptor, std::shared_ptr<const TlsContext> context)
+    : context_(std::move(context)), session_(session), descriptor_(descriptor) {
+    BIO* const bio = BIO_new(Source::method());
+    if (!bio) {
+        failed_ = true;  // out of memory
+        return;
+    }
+    BIO_set_data(bio, this);
+    SSL_set_bio(session_, bio, bio);
 }
 
 TlsChannel::~TlsChannel() { SSL_free(session_); }

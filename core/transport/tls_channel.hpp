@@ -32,7 +32,7 @@ public:
     };
 
     /// Takes the session, which uses `context`; the descriptor stays the socket's.
-    TlsChannel(ssl_st* session, std::shared_ptr<const TlsContext> context) noexcept;
+    TlsChannel(ssl_st* session, int descriptor, std::shared_ptr<const TlsContext> context);
     ~TlsChannel();
     TlsChannel(const TlsChannel&) = delete;
     TlsChannel& operator=(const TlsChannel&) = delete;
@@ -55,12 +55,16 @@ public:
     std::string client_subject() const;
 
 private:
+    struct Source;
+
     Outcome judge(int result, std::size_t bytes);
 
     const std::shared_ptr<const TlsContext> context_;
     ssl_st* const session_;
+    const int descriptor_;
     bool ready_ = false;
     bool drained_ = true;  // OpenSSL's last read from the kernel got less than it asked for
+    bool source_ended_ = false;
     bool failed_ = false;
 };
 

@@ -1,10 +1,8 @@
 #include "core/transport/tls_context.hpp"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -40,29 +38,6 @@ Result<void> check_readable(const std::string& path) {
     char byte;
     if (file && file.read(&byte, 1)) return {};
     return Error{path + ": " + (errno ? std::strerror(errno) : "the file is empty")};
-}
-
-/// The socket BIO, but a write to a peer that has gone raises no SIGPIPE.
-const BIO_METHOD* quiet_socket() {
-    static const BIO_METHOD* const method = [] {
-        const BIO_METHOD* socket = BIO_s_socket();
-        BIO_METHOD* made = BIO_meth_new(BIO_TYPE_SOCKET, "quiet socket");
-        BIO_meth_set_create(made, BIO_meth_get_create(socket));
-        BIO_meth_set_destroy(made, BIO_meth_get_destroy(socket));
-        BIO_meth_set_ctrl(made, BIO_meth_get_ctrl(socket));
-        BIO_meth_set_read(made, BIO_meth_get_read(socket));
-        BIO_meth_set_write(made, [](BIO* bio, const char* from, int size) -> int {
-            int descriptor = -1;
-            BIO_get_fd(bio, &descriptor);
-            const ssize_t sent = ::send(descriptor, from, static_cast<std::size_t>(size),
-                                        MSG_NOSIGNAL | MSG_DONTWAIT);
-            BIO_clear_retry_flags(bio);
-            if (sent < 0 && BIO_sock_should_retry(static_cast<int>(sent))) BIO_set_retry_write(bio);
-            return static_cast<int>(sent);
-        });
-        return made;
-    }();
-    return method;
 }
 
 /// ALPN: HTTP/1.1, or nothing in common, which HTTP clients take for it too.
@@ -174,15 +149,9 @@ Result<void> TlsContext::add(const TlsCertificate& files, const TlsOptions& opti
 
 std::unique_ptr<TlsChannel> TlsContext::accept(int descriptor) const {
     SSL* session = SSL_new(contexts_.front());
-    BIO* bio = session ? BIO_new(quiet_socket()) : nullptr;
-    if (!bio) {
-        SSL_free(session);
-        return nullptr;
-    }
-    BIO_set_fd(bio, descriptor, BIO_NOCLOSE);
-    SSL_set_bio(session, bio, bio);
+    if (!session) return nullptr;
     SSL_set_accept_state(session);
-    return std::make_unique<TlsChannel>(session, shared_from_this());
+    return std::make_unique<TlsChannel>(session, descriptor, shared_from_this());
 }
 
 }  // namespace moonwire::transport
