@@ -14,9 +14,7 @@ StoreTransaction::StoreTransaction(std::shared_ptr<NamespaceStore> store, std::u
     store_->transactions_[task_] = this;
 }
 
-StoreTransaction::~StoreTransaction() {
-    store_->end(*this);
-}
+StoreTransaction::~StoreTransaction() { store_->end(*this); }
 
 void StoreTransaction::end_inner(bool keep) {
     if (!keep) operations_.resize(inner_.back());
@@ -48,29 +46,41 @@ void NamespaceStore::run(Operations operations, bool durable, Done done) {
     StoreRequest request{space_, std::move(operations), now(), durable};
     const bool writes = std::any_of(request.operations.begin(), request.operations.end(), is_write);
     if (!writes) return ask(std::move(request), std::move(done));
+    struct Write {
+        StoreRequest request;
+        std::vector<std::string> scheduled;
+        Done done;
+    };
+    auto scheduled = scheduled_by(request.operations);
     const auto shared =
-        std::make_shared<std::pair<StoreRequest, Done>>(std::move(request), std::move(done));
+        std::make_shared<Write>(Write{std::move(request), std::move(scheduled), std::move(done)});
     const bool entered = gate_->enter(false, [this, weak = weak_from_this(), shared] {
         const auto self = weak.lock();
         if (!self) return;
-        const auto& operations = shared->first.operations;
-        ask(shared->first, [this, operations, shared](StoreReply reply) mutable {
+        ask(std::move(shared->request), [this, shared](StoreReply reply) mutable {
             gate_->leave();
-            if (reply.error.empty()) note_schedules(operations);
-            shared->second(std::move(reply));
+            if (reply.error.empty()) tell_scheduled(shared->scheduled);
+            shared->done(std::move(reply));
         });
     });
     if (entered) return;
     home_.post([weak = weak_from_this(), shared] {
-        if (const auto self = weak.lock()) shared->second({kStoreBusy, {}});
+        if (const auto self = weak.lock()) shared->done({kStoreBusy, {}});
     });
 }
 
-void NamespaceStore::note_schedules(const Operations& operations) const {
+std::vector<std::string> NamespaceStore::scheduled_by(const Operations& operations) {
+    std::vector<std::string> keys;
     for (const StoreOperation& each : operations)
         if (const auto* set = std::get_if<StoreSet>(&each);
-            set && set->table == StoreTable::schedules && on_scheduled)
-            on_scheduled(set->key);
+            set && set->table == StoreTable::schedules)
+            keys.push_back(set->key);
+    return keys;
+}
+
+void NamespaceStore::tell_scheduled(const std::vector<std::string>& keys) const {
+    if (!on_scheduled) return;
+    for (const std::string& key : keys) on_scheduled(key);
 }
 
 StoreTransaction* NamespaceStore::transaction_of(std::uint64_t task) const {
@@ -114,7 +124,7 @@ void NamespaceStore::commit(StoreTransaction& transaction, Done done) {
     ask(std::move(request),
         [self = transaction.shared_from_this(), done = std::move(done)](StoreReply reply) mutable {
             NamespaceStore& store = *self->store_;
-            if (reply.error.empty()) store.note_schedules(self->operations_);
+            if (reply.error.empty()) store.tell_scheduled(scheduled_by(self->operations_));
             store.end(*self);
             done(std::move(reply));
         });

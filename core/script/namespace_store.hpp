@@ -93,7 +93,9 @@ public:
 private:
     friend class StoreTransaction;
     void ask(plugin::StoreRequest request, Done done);
-    void note_schedules(const Operations& operations) const;
+    /// The keys of what these schedule.
+    static std::vector<std::string> scheduled_by(const Operations& operations);
+    void tell_scheduled(const std::vector<std::string>& keys) const;
     void open(StoreTransaction& transaction);
     /// It is over, one way or the other: the next may go.
     void release(StoreTransaction& transaction, StoreTransaction::State state);
