@@ -61,8 +61,7 @@ void SqliteStore::execute(StoreRequest request, StoreCompletion completion) {
             if (!writes_.thread.joinable()) {
                 writes_.thread = std::thread([this] {
                     ::pthread_setname_np(::pthread_self(), "store-writer");
-                    // Handlers and clients first. Where reactors take all cores, a tenth of one is
-                    // left for it. Of this thread alone, on Linux.
+                    // Handlers and clients first. Of this thread alone, on Linux.
                     ::setpriority(PRIO_PROCESS, 0, 10);
                     write_loop();
                 });
